@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
-use super::model::{Group, GroupId, ListedToken, User};
+use super::groups::MEMBERS_MAX;
+use super::model::{Group, GroupId, ListedToken, User, UserId};
 use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
 use super::store::groups::GroupName;
-use super::store::{FromRow, Sql, group_list, groups, token_list, user_list};
+use super::store::{FromRow, Sql, group_list, groups, token_list, user_list, users};
 use super::tokens;
 
 /// The most groups that are named at once.
@@ -40,6 +41,16 @@ impl Directory {
         }
         let named: Vec<GroupName> = self.store.all(groups::names(ids)).await?;
         Ok(named.into_iter().map(|group| (group.id, group.name)).collect())
+    }
+
+    /// Returns the users of these ids, of at most 1000, ordered by id. Ids of no user are left out.
+    pub async fn users_of_ids(&self, actor: &Actor, ids: &[UserId]) -> Result<Vec<User>, Error> {
+        authorize(actor, Action::ReadUsers)?;
+        let ids = ids.get(..ids.len().min(MEMBERS_MAX)).unwrap_or_default();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.store.all(users::of_ids(ids)).await
     }
 
     /// Returns a page of the tokens of all users, with the expired and revoked ones.

@@ -10,8 +10,13 @@
 mod support;
 
 mod addresses;
+mod admin_audit;
+mod admin_bin;
 mod admin_forms;
+mod admin_groups;
 mod admin_pages;
+mod admin_permissions;
+mod admin_rights;
 mod admin_set_up;
 mod admin_sign_in;
 mod admin_tokens;

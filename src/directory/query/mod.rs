@@ -5,6 +5,7 @@
 //!
 //! Never in here: SQL, links, the format of an answer.
 
+mod audit;
 mod cursor;
 mod deleted;
 mod groups;
@@ -15,6 +16,7 @@ mod search;
 mod tokens;
 mod users;
 
+pub use self::audit::{AuditQuery, audit_head};
 pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageStart, Paging};
 pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedGroupColumn, DeletedGroupQuery, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};

@@ -6,7 +6,9 @@ use std::str::FromStr;
 use super::numbered::Numbered;
 use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx, Value};
 use crate::directory::error::Error;
-use crate::directory::model::{FieldValue, Timestamp, User, UserId, UserKey, UserState, fold, user_fields};
+use crate::directory::model::{
+    FieldValue, GroupId, PermissionId, Timestamp, User, UserId, UserKey, UserState, fold, user_fields,
+};
 use crate::directory::secret::prints_only;
 
 /// The columns of a [`User`], in the order in which [`FromRow`] reads them; `u` is the users table.
@@ -125,6 +127,42 @@ fn of_key(key: &UserKey, select: &'static str) -> Sql {
         UserKey::Id(id) => sql.push("id = ").push_arg(*id),
         UserKey::Name(name) => sql.push("username = ").push_arg(name.as_str()),
     };
+    sql
+}
+
+/// Selects members of a group, after an id and ordered by it. A page reads no more of the index than it shows.
+pub(in crate::directory) fn members(group: GroupId, after: Option<UserId>, limit: u32) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM memberships own JOIN users u ON u.id = own.user_id \
+         WHERE own.group_id = $1 AND own.user_id > $2 ORDER BY own.user_id LIMIT $3"
+    ));
+    sql.bind(group).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
+}
+
+/// Selects the users that a permission is attached to, after an id and ordered by it.
+pub(in crate::directory) fn with_permission(
+    permission: PermissionId,
+    after: Option<UserId>,
+    limit: u32,
+) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM user_permissions own JOIN users u ON u.id = own.user_id \
+         WHERE own.permission_id = $1 AND own.user_id > $2 ORDER BY own.user_id LIMIT $3"
+    ));
+    sql.bind(permission).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
+}
+
+/// Selects the users of these ids, of which there is at least one, ordered by id.
+pub(in crate::directory) fn of_ids(ids: &[UserId]) -> Sql {
+    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM users u WHERE u.id IN ("));
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
+    }
+    sql.push(") ORDER BY u.id");
     sql
 }
 

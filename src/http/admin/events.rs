@@ -1,7 +1,6 @@
 //! Events of the audit trail as sentences.
 
-use serde_json::Value;
-
+use super::event_words::{NamesOfGroups, RecordedField, ShownChange, details};
 use super::words::When;
 use crate::directory::audit::ACTIONS;
 use crate::directory::model::{RecordedEvent, Timestamp};
@@ -18,27 +17,29 @@ pub(super) struct ShownEvent {
     pub(super) object: String,
     /// The page of the object; may be empty.
     pub(super) path: String,
+    /// The page of the actor; may be empty.
+    pub(super) actor_path: String,
     /// What changed.
     pub(super) changes: Vec<ShownChange>,
+    /// What else was recorded.
+    pub(super) fields: Vec<RecordedField>,
     /// When.
     pub(super) at: When,
-}
-
-/// A field that changed.
-pub(super) struct ShownChange {
-    /// The field.
-    pub(super) field: String,
-    /// The value before.
-    pub(super) before: String,
-    /// The value after.
-    pub(super) after: String,
+    /// Its number.
+    pub(super) id: i64,
+    /// The client's address; may be empty.
+    pub(super) address: String,
+    /// The request; may be empty.
+    pub(super) request_id: String,
+    /// Whether it says that something was refused.
+    pub(super) is_refusal: bool,
 }
 
 /// The sentence of an action: its icon and its words. `ACTIONS` has the meaning of those that are not here.
 const SENTENCES: &[(&str, &str, &str)] = &[
     ("user.create", "user", "created"),
     ("user.update", "edit", "changed"),
-    ("user.delete", "bin", "moved to the recycle bin"),
+    ("user.delete", "bin", "deleted"),
     ("user.restore", "undo", "restored"),
     ("user.purge", "bin", "removed permanently"),
     ("user.set_password", "lock", "set the password of"),
@@ -72,14 +73,14 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("directory.restore", "undo", "restored a backup"),
 ];
 
-/// The most fields of one event that a page shows.
-const CHANGES_MAX: usize = 8;
-/// The longest value that a page shows, in characters.
-const VALUE_MAX: usize = 120;
-
 impl ShownEvent {
     /// Shows an event.
     pub(super) fn of(recorded: &RecordedEvent, now: Timestamp) -> Self {
+        Self::with_names(recorded, now, &NamesOfGroups::new())
+    }
+
+    /// Shows an event, with the names of groups.
+    pub(super) fn with_names(recorded: &RecordedEvent, now: Timestamp, names: &NamesOfGroups) -> Self {
         let event = &recorded.event;
         let known = SENTENCES.iter().find(|(action, ..)| *action == event.action);
         let meaning =
@@ -90,49 +91,40 @@ impl ShownEvent {
             ("operator", name) => format!("Operator {name}"),
             (_, name) => name.to_owned(),
         };
-        let path = match (event.object_kind.as_str(), event.object_id) {
-            ("user", Some(id)) => format!("/admin/users/{id}"),
+        let path = path(&event.object_kind, event.object_id);
+        let actor_path = match event.actor_kind.as_str() {
+            "person" => path_of_user(event.actor_id),
             _ => String::new(),
         };
+        let (changes, fields) = details(recorded, names);
         Self {
             icon,
             actor,
             verb,
             object: event.object_name.clone(),
             path,
-            changes: changes(&event.changes),
+            actor_path,
+            changes,
+            fields,
             at: When::of(recorded.at, now),
+            id: recorded.id,
+            address: event.address.clone().unwrap_or_default(),
+            request_id: event.request_id.clone().unwrap_or_default(),
+            is_refusal: icon == "stop",
         }
     }
 }
 
-/// Reads the fields that changed: those with a value before and one after.
-fn changes(json: &str) -> Vec<ShownChange> {
-    let Ok(Value::Object(fields)) = serde_json::from_str(json) else { return Vec::new() };
-    let changed = fields.into_iter().filter_map(|(field, value)| match value {
-        Value::Array(pair) => match <[Value; 2]>::try_from(pair) {
-            Ok([before, after]) => Some(ShownChange {
-                field: field.replace('_', " "),
-                before: shown(&before),
-                after: shown(&after),
-            }),
-            Err(_) => None,
-        },
-        _ => None,
-    });
-    changed.take(CHANGES_MAX).collect()
+/// The page of an object; empty if it has none. An object that is gone has no page either, which its link shows.
+fn path(kind: &str, id: Option<i64>) -> String {
+    match (kind, id) {
+        ("user", id) => path_of_user(id),
+        ("group", Some(id)) => format!("/admin/groups/{id}"),
+        ("permission", Some(id)) => format!("/admin/permissions/{id}"),
+        _ => String::new(),
+    }
 }
 
-fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
-        Value::String(text) if text.is_empty() => "nothing".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    match text.char_indices().nth(VALUE_MAX) {
-        Some((end, _)) => format!("{} and more", text.get(..end).unwrap_or_default()),
-        None => text,
-    }
+fn path_of_user(id: Option<i64>) -> String {
+    id.map(|id| format!("/admin/users/{id}")).unwrap_or_default()
 }

@@ -34,6 +34,11 @@ impl Problems {
         Self(vec![FieldProblem { field: String::new(), label: "", text: text.into() }])
     }
 
+    /// One problem of one field.
+    pub(super) fn in_field(field: &str, label: &'static str, text: impl Into<String>) -> Self {
+        Self(vec![FieldProblem { field: field.to_owned(), label, text: text.into() }])
+    }
+
     /// Whether there are any.
     pub(super) fn are_any(&self) -> bool {
         !self.0.is_empty()

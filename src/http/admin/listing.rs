@@ -22,6 +22,16 @@ impl ListAddress {
         Self { path: path.into(), parameters: kept.cloned().collect(), ordering }
     }
 
+    /// Returns the path without parameters.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns all parameters.
+    pub(super) fn parameters(&self) -> &[(String, String)] {
+        &self.parameters
+    }
+
     /// Returns a parameter.
     pub(super) fn get(&self, name: &str) -> &str {
         self.parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())

@@ -22,13 +22,23 @@
 mod account;
 mod assets;
 mod bulk;
+mod audit;
+mod bin;
+mod bin_actions;
 mod confirm;
 mod csv;
 mod errors;
+mod event_words;
 mod events;
 mod fields;
 mod filter_inputs;
+mod filters;
 mod form;
+mod group;
+mod group_delete;
+mod group_edit;
+mod group_members;
+mod groups;
 mod listing;
 mod look;
 mod look_form;
@@ -36,6 +46,9 @@ mod make_admin;
 mod notes;
 mod overview;
 mod page;
+mod permission;
+mod permission_edit;
+mod permissions;
 mod places;
 mod responses;
 mod root;
@@ -126,6 +139,35 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/account/password", post(account::change_password))
         .route("/admin/account/sign-out-others", post(account::sign_out_others))
         .route("/admin/account/sessions/{id}/end", post(account::end_session))
+        .route("/admin/groups", get(groups::list))
+        .route("/admin/groups/new", get(group_edit::ask_new).post(group_edit::create))
+        .route("/admin/groups/{id}", get(group::show))
+        .route("/admin/groups/{id}/edit", get(group_edit::ask).post(group_edit::submit))
+        .route("/admin/groups/{id}/delete", get(group_delete::ask).post(group_delete::submit))
+        .route("/admin/groups/{id}/members/add", get(group_members::ask_add).post(group_members::add))
+        .route(
+            "/admin/groups/{id}/members/remove",
+            get(group_members::ask_remove).post(group_members::remove),
+        )
+        .route("/admin/permissions", get(permissions::list))
+        .route("/admin/permissions/new", get(permission_edit::ask_new).post(permission_edit::create))
+        .route("/admin/permissions/{id}", get(permission::show))
+        .route("/admin/permissions/{id}/edit", get(permission_edit::ask_rename).post(permission_edit::rename))
+        .route(
+            "/admin/permissions/{id}/remove",
+            get(permission_edit::ask_remove).post(permission_edit::remove),
+        )
+        .route("/admin/audit", get(audit::list))
+        .route("/admin/audit/verify", get(audit::ask_verify).post(audit::verify))
+        .route("/admin/bin", get(bin::users))
+        .route("/admin/bin/groups", get(bin::groups))
+        .route("/admin/bin/users/{id}/restore", post(bin_actions::restore_user))
+        .route("/admin/bin/users/{id}/purge", get(bin_actions::ask_purge_user).post(bin_actions::purge_user))
+        .route("/admin/bin/groups/{id}/restore", post(bin_actions::restore_group))
+        .route(
+            "/admin/bin/groups/{id}/purge",
+            get(bin_actions::ask_purge_group).post(bin_actions::purge_group),
+        )
         .route("/admin/{*rest}", any(async || ApiError::NotFound))
         .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
         .layer(from_fn_with_state(app.clone(), around));

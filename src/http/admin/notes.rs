@@ -42,6 +42,25 @@ const NOTES: &[Note] = &[
     Note { name: "tokens-revoked", text: "Revoked. From now on the keys are refused." },
     Note { name: "profile-saved", text: "Your profile is saved." },
     Note { name: "password-changed", text: "Your password is changed. Your other sessions are ended." },
+    Note { name: "group-created", text: "The group is created." },
+    Note { name: "group-saved", text: "The group is saved." },
+    Note {
+        name: "group-deleted",
+        text: "The group is in the recycle bin. Its members lost its rights at once.",
+    },
+    Note { name: "group-gone", text: "The group is removed permanently." },
+    Note { name: "group-restored", text: "The group is restored." },
+    Note { name: "members-added", text: "They are members now, and have the rights of the group at once." },
+    Note {
+        name: "members-removed",
+        text: "They are no longer members. They lost the rights of the group at once.",
+    },
+    Note { name: "members-unchanged", text: "Nothing changed: it was so already." },
+    Note { name: "user-restored", text: "This person is restored. Their tokens stay revoked." },
+    Note { name: "user-gone", text: "This person is removed permanently." },
+    Note { name: "permission-created", text: "The permission is created. No one has it yet." },
+    Note { name: "permission-renamed", text: "The permission has its new name." },
+    Note { name: "permission-removed", text: "The permission is removed from all users, groups and tokens." },
 ];
 
 impl Note {

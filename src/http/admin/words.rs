@@ -25,11 +25,16 @@ impl When {
         let text = match day {
             day if today.starts_with(day) => format!("Today {clock} UTC"),
             day if yesterday.starts_with(day) => format!("Yesterday {clock} UTC"),
-            day => date(day).unwrap_or_else(|| full.clone()),
+            day => date_in_words(day).unwrap_or_else(|| full.clone()),
         };
         // A year that has not four digits has no other form.
         let datetime = full.get(..19).map_or(full.clone(), |whole| format!("{whole}Z"));
         Self { datetime, text }
+    }
+
+    /// The time of the day, in UTC.
+    pub(super) fn clock(&self) -> &str {
+        self.datetime.get(11..16).unwrap_or_default()
     }
 
     /// Shows a time that may be missing.
@@ -39,7 +44,7 @@ impl When {
 }
 
 /// Writes a day such as `2025-09-01` as `1 Sep 2025`.
-fn date(day: &str) -> Option<String> {
+pub(super) fn date_in_words(day: &str) -> Option<String> {
     let mut parts = day.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
