@@ -21,10 +21,10 @@
 
 mod account;
 mod assets;
-mod bulk;
 mod audit;
 mod bin;
 mod bin_actions;
+mod bulk;
 mod confirm;
 mod csv;
 mod errors;

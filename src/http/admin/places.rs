@@ -2,7 +2,8 @@
 
 use crate::directory::Identity;
 use crate::directory::access::{
-    ReadAudit, ReadDeleted, ReadDeletedGroups, ReadGroups, ReadPermissions, ReadTokens, ReadUsers, holds_permission,
+    ReadAudit, ReadDeleted, ReadDeletedGroups, ReadGroups, ReadPermissions, ReadTokens, ReadUsers,
+    holds_permission,
 };
 
 /// An entry of the rail.
