@@ -207,6 +207,13 @@ both! {
         let (directory, alex) = (site.directory(), UserKey::Id(42.try_into().unwrap()));
         let reads = UserDraft { permissions: Some(vec![6]), ..UserDraft::default() };
         directory.update_user(&operator(), &alex, &reads, None).await.unwrap();
+        // Scopes are shown with their permissions only.
+        let permissions: Vec<_> = (1..=CHANGES).map(|number| format!("(70{number:03}, 'p{number}')")).collect();
+        site.database.sql(&format!(
+            "INSERT INTO permissions (code, name) VALUES {}; \
+             INSERT INTO user_permissions (user_id, permission_id) SELECT 42, id FROM permissions WHERE code > 70000",
+            permissions.join(", ")
+        )).await;
         let servers = [site.address, site.replica().await];
         let mut tokens = Vec::new();
         for number in 0..CHANGES {

@@ -262,7 +262,7 @@ impl Trial {
         let empty = Body::new();
         let body = cell.body.as_ref();
         let expected = allowed(&self.world, actor, operation, &cell.target, body.unwrap_or(&empty));
-        let answer = self.send(actor, operation, cell).await;
+        let answer = self.send_in_time(actor, operation, cell).await;
         let after = match self.rows.may_be_written().await {
             true => Some(self.rows.all().await).filter(|after| *after != self.kept),
             false => None,
@@ -303,6 +303,17 @@ impl Trial {
         for fault in faults {
             self.faults.entry(format!("{about}: {fault}")).or_default().push(actor.name.clone());
         }
+    }
+
+    /// Sends a request, and sends it again if it changed nothing because the database was slow: the machine may be busy.
+    async fn send_in_time(&mut self, actor: &Actor, operation: &Operation, cell: &Cell) -> Answer {
+        for _ in 0..20 {
+            let answer = self.send(actor, operation, cell).await;
+            if answer.status != 503 || answer.header("retry-after").is_none() {
+                return answer;
+            }
+        }
+        self.send(actor, operation, cell).await
     }
 
     async fn send(&mut self, actor: &Actor, operation: &Operation, cell: &Cell) -> Answer {

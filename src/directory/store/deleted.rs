@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::numbered::Numbered;
 use super::paging::{self, Shape, during, within};
 use super::permissions;
 use super::user_list::like;
@@ -149,18 +150,6 @@ pub(super) fn avatar(remains: &str) -> Option<String> {
     serde_json::from_str::<DeletedUserJson>(remains).ok()?.avatar
 }
 
-/// The stored form of a user in the recycle bin.
-struct Remains {
-    user: i64,
-    text: String,
-}
-
-impl FromRow for Remains {
-    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self { user: row.next()?, text: row.next()? })
-    }
-}
-
 impl Tx<'_> {
     /// Moves a user to the recycle bin.
     pub(in crate::directory) fn bin_user(&self, user: &User, now: Timestamp, by: &str) -> Result<(), Error> {
@@ -255,15 +244,15 @@ impl Tx<'_> {
 
     /// Does the same for many groups with one pass over the recycle bin.
     pub(in crate::directory) fn forget_groups_of_deleted_users(&self, ids: &[GroupId]) -> Result<(), Error> {
-        let page = "SELECT id, remains FROM deleted_users WHERE id > $1 ORDER BY id LIMIT 1000";
+        let page = "SELECT remains, id FROM deleted_users WHERE id > $1 ORDER BY id LIMIT 1000";
         let mut after = i64::MIN;
         while !ids.is_empty() {
-            let users = self.all::<Remains>(&Sql::new(page).bind(after))?;
-            let Some(last) = users.last() else { break };
-            after = last.user;
+            let users = self.all::<Numbered>(&Sql::new(page).bind(after))?;
+            let Some(Numbered(_, last)) = users.last() else { break };
+            after = *last;
             let is_gone = |held: &i64| ids.iter().any(|id| id.get() == *held);
-            for Remains { user, text } in &users {
-                let kept = serde_json::from_str::<DeletedUserJson>(text);
+            for Numbered(remains, user) in &users {
+                let kept = serde_json::from_str::<DeletedUserJson>(remains);
                 if kept.is_ok_and(|kept| kept.groups.iter().any(is_gone)) {
                     self.change_deleted_user(*user, |kept| {
                         kept.groups.retain(|held| !is_gone(held));
