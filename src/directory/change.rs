@@ -11,10 +11,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Directory;
-use super::access::{Action, Actor, Origin, Who, authorize, may_now};
+use super::access::{Action, Actor, Origin, Who, authorize, gives_power, may_now};
 use super::error::Error;
 use super::limiter::{TakenValues, Waits};
-use super::model::{Identity, Timestamp, TokenState};
+use super::model::{Identity, Timestamp, TokenState, User};
 use super::settings::ChangePolicy;
 use super::store::Tx;
 use super::store::identities::{self, CurrentIdentity};
@@ -63,6 +63,16 @@ impl<'t, 'l> Change<'t, 'l> {
     /// Returns an error unless the actor may do something dangerous now: see [`may_now`].
     pub(super) fn check_proof_age(&self) -> Result<(), Error> {
         Ok(may_now(&self.actor, self.now)?)
+    }
+
+    /// Returns an error if a change of a user is dangerous, and the actor may do nothing dangerous now.
+    pub(super) fn check_power(&self, before: Option<&User>, after: &User) -> Result<(), Error> {
+        if gives_power(before, after) { self.check_proof_age() } else { Ok(()) }
+    }
+
+    /// Returns an error if what is deleted now could not be restored, and the actor may do nothing dangerous now.
+    pub(super) fn check_deletion(&self) -> Result<(), Error> {
+        if self.policy.keep_deleted_for.is_zero() { self.check_proof_age() } else { Ok(()) }
     }
 
     /// Returns what was written, and whether its writer may read it.

@@ -235,9 +235,7 @@ impl MemberChange {
 /// Removes a group, if the actor may.
 pub(super) fn remove(change: &Change<'_, '_>, key: &GroupKey, expected: &Expected) -> Result<Group, Error> {
     let tx = change.tx;
-    if change.policy.keep_deleted_for.is_zero() {
-        change.check_proof_age()?;
-    }
+    change.check_deletion()?;
     let group = tx.existing_group(key)?;
     let members = Members {
         are_any: group.users_count > 0,

@@ -275,9 +275,7 @@ pub(super) fn create(
     tx.forget_deleted_memberships(id)?;
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
-    if new.is_admin {
-        change.check_proof_age()?;
-    }
+    change.check_power(None, &new)?;
     let made = tx.existing_user_state(&UserKey::Id(id))?;
     let mut shown = snapshot(&made.user, &made.codes);
     shown.extend(avatar.event(None, &made.user).map(|shown| ("avatar", shown)));
@@ -304,11 +302,12 @@ pub(super) fn update(
     };
     change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
     let is_own = matches!(&change.actor.who, Who::Person(identity) if identity.user.id == old.id);
-    if fields.is_admin == Some(true) || (hash.is_some() && !is_own) {
+    if hash.is_some() && !is_own {
         change.check_proof_age()?;
     }
-    check_version(&before, expected)?;
     let mut new = UserState { user: apply(old, fields, change.now), codes: before.codes.clone() };
+    change.check_power(Some(old), &new.user)?;
+    check_version(&before, expected)?;
     avatar.write_to(&mut new.user);
     check_proof(change, old, &new.user, proven)?;
     if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {

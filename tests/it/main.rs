@@ -16,6 +16,7 @@ mod admin_forms;
 mod admin_groups;
 mod admin_pages;
 mod admin_permissions;
+mod admin_power;
 mod admin_rights;
 mod admin_set_up;
 mod admin_sign_in;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Actor, ReadAudit, ReadGroups, ReadPermissions, ReadTokens, ReadUsers, Who, holds_permission};
 use crate::directory::error::Denial;
-use crate::directory::model::{Identity, Timestamp};
+use crate::directory::model::{Identity, Timestamp, User};
 
 /// How long a proof of who a person is holds for what is dangerous.
 pub const PROOF_HOLDS_FOR: Duration = Duration::from_mins(10);
@@ -20,6 +20,17 @@ pub fn may_now(actor: &Actor, now: Timestamp) -> Result<(), Denial> {
         Some(at) if at < now.saturating_sub(PROOF_HOLDS_FOR) => Err(Denial::ProofTooOld),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether a change gives a user power over others: makes them an admin, or lets staff or an admin act who could not. A
+/// session whose owner proved nothing for a while must not make such an account, because signing in as it is a fresh proof.
+pub fn gives_power(before: Option<&User>, after: &User) -> bool {
+    let power = |user: &User| {
+        let acts = user.is_active && (user.is_staff || user.is_admin);
+        [user.is_admin, acts, acts && user.is_admin]
+    };
+    let before = before.map_or([false; 3], power);
+    power(after).iter().zip(before).any(|(after, before)| *after && !before)
 }
 
 /// Whether a person may enter the admin site: an admin, or staff who may read something there.
