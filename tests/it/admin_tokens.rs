@@ -268,7 +268,7 @@ both! {
     /// Lists as CSV: every row of the filters over many pages, safe for spreadsheets, with the rights of each page.
     async fn lists_are_sent_as_csv(backend: Backend) {
         let site = Site::start(backend).await;
-        for (place, name) in ["=1+1", "+98", "-1", "@SUM(A1)", "\tx", "plain, \"quoted\""].into_iter().enumerate() {
+        for (place, name) in ["=1+1", "+98", "-1", "@SUM(A1)", "\tx", "plain, \"quoted\"", "x;=1+1; y", "a;\"@b"].into_iter().enumerate() {
             let draft = UserDraft { username: Some(format!("csv{place}")), ..UserDraft::default() };
             site.directory().create_user(&operator(), &draft, None).await.unwrap();
             site.database.sql(&format!("UPDATE users SET first_name = '{name}' WHERE username = 'csv{place}'")).await;
@@ -282,7 +282,7 @@ both! {
         assert!(content(&csv).starts_with("\u{feff}id,username,first_name,"), "{csv}");
         assert!(content(&csv).contains(",csv0,'=1+1,"), "{csv}");
         let all = browser.get("/admin/users.csv").await;
-        for cell in [",'+98,", ",'-1,", ",'@SUM(A1),", ",'\tx,", ",\"plain, \"\"quoted\"\"\","] {
+        for cell in [",'+98,", ",'-1,", ",'@SUM(A1),", ",'\tx,", ",\"plain, \"\"quoted\"\"\",", ",x;'=1+1; y,", ",\"a;\"\"'@b\","] {
             assert!(content(&all).contains(cell), "{cell} {all}");
         }
         // More than one page of the database.

@@ -26,6 +26,8 @@ struct ConfirmPage {
     page: SiteFrame,
     problems: Problems,
     person: SignedInPerson,
+    /// For password managers.
+    username: String,
     proven: Option<When>,
     next: String,
 }
@@ -38,8 +40,9 @@ impl ConfirmPage {
             page: SiteFrame::alone("Confirm that it is you", &visit.request),
             problems: Problems::default(),
             person: SignedInPerson { face: Face::of(&name), name },
+            username: visit.identity.user.username.clone(),
             proven: When::maybe(proven, visit.request.now),
-            next: within_site(next).to_owned(),
+            next: within_site(next),
         }
     }
 }
@@ -62,7 +65,7 @@ pub(super) async fn submit(
     fields.end()?;
     let cookie = SessionCookie::of(&app, &visit.request.site).ok_or(ApiError::NotFound)?;
     let error = match app.directory().confirm_browser(&visit.actor, Password::new(password)).await {
-        Ok(issued) => return Ok(entered(&issued, cookie, within_site(&next))),
+        Ok(issued) => return Ok(entered(&issued, cookie, &within_site(&next))),
         Err(error) => error,
     };
     let mut view = ConfirmPage::new(&visit, &next);

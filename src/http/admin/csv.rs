@@ -172,15 +172,27 @@ fn token(listed: &ListedToken, now: Timestamp) -> Vec<String> {
     ]
 }
 
-/// Makes a cell that no spreadsheet takes for a formula.
+/// Makes a cell that no spreadsheet takes for a formula. Programs that split cells at other characters than commas may begin a
+/// cell at any of these, so what looks like a formula behind them gets an apostrophe, too.
 fn inert(cell: &str) -> String {
-    let is_formula =
-        |text: &str| text.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
-    match cell.starts_with(['\t', '\r', '\n']) || is_formula(cell.trim_start()) {
-        true => format!("'{cell}"),
-        false => cell.to_owned(),
+    let mut made = String::with_capacity(cell.len() + 1);
+    if cell.starts_with(['\t', '\r', '\n']) {
+        made.push('\'');
     }
+    let mut is_start = true;
+    for sign in cell.chars() {
+        if is_start && FORMULA_SIGNS.contains(&sign) {
+            made.push('\'');
+        }
+        let splits = matches!(sign, ',' | ';' | '|' | '\t' | '\r' | '\n');
+        is_start = splits || (is_start && (sign.is_whitespace() || sign == '"'));
+        made.push(sign);
+    }
+    made
 }
+
+/// What a formula begins with, also in its wide forms.
+const FORMULA_SIGNS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// Writes rows as CSV.
 fn written<'a>(rows: impl Iterator<Item = Vec<&'a str>>) -> Result<Bytes, ApiError> {

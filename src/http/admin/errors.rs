@@ -41,7 +41,7 @@ impl ErrorPage {
         Self {
             look: Look::of(headers),
             host: host.unwrap_or_default().to_owned(),
-            path: super::safe_path::within_site(path).to_owned(),
+            path: super::safe_path::within_site(path),
         }
     }
 

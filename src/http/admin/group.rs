@@ -192,7 +192,7 @@ fn undo(visit: &Visit, id: GroupId) -> Option<UndoForm> {
         "members-removed" => "add",
         _ => return None,
     };
-    let users: Result<Vec<UserId>, _> = visit.request.parameter("undo")?.split(',').map(str::parse).collect();
+    let users: Result<Vec<UserId>, _> = visit.request.said("undo")?.split(',').map(str::parse).collect();
     let fields = users.ok()?.iter().map(|user| ("users", user.to_string())).collect();
     Some(UndoForm { path: format!("{GROUPS}/{id}/members/{action}"), fields })
 }

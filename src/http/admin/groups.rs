@@ -113,6 +113,6 @@ fn undo(visit: &Visit) -> Option<UndoForm> {
     if visit.request.parameter("done") != Some("group-deleted") {
         return None;
     }
-    let id: GroupId = visit.request.parameter("undo")?.parse().ok()?;
+    let id: GroupId = visit.request.said("undo")?.parse().ok()?;
     Some(UndoForm { path: format!("/admin/bin/groups/{id}/restore"), fields: Vec::new() })
 }

@@ -26,5 +26,5 @@ pub(super) async fn change(
     fields.end()?;
     let referer = headers.get(REFERER).and_then(|line| line.to_str().ok());
     let path = referer.and_then(|url| url.strip_prefix(stranger.site.origin()));
-    Ok(with_cookie(see_other(within_site(path.unwrap_or_default())), HeaderValue::try_from(look.cookie())))
+    Ok(with_cookie(see_other(&within_site(path.unwrap_or_default())), HeaderValue::try_from(look.cookie())))
 }

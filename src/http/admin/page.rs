@@ -76,7 +76,7 @@ impl SiteFrame {
 
     /// The frame of a page that stands alone, without the rail.
     pub(super) fn alone(title: impl Into<String>, request: &Stranger) -> Self {
-        let note = request.parameter("done").and_then(Note::named);
+        let note = request.said("done").and_then(Note::named);
         Self { note, ..Self::bare(title, request.look, request.site.host()) }
     }
 

@@ -5,7 +5,7 @@
 //! in the forms, which would need a session before sign-in, and would be one more secret in pages.
 
 use http::HeaderMap;
-use http::header::{HeaderName, ORIGIN};
+use http::header::{HeaderName, ORIGIN, REFERER};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -18,6 +18,19 @@ pub(super) fn is_proven(headers: &HeaderMap, origin: &str) -> bool {
         SentHeader::One(site) => site == b"same-origin",
         SentHeader::None => match only(headers, &ORIGIN) {
             SentHeader::One(given) => given.eq_ignore_ascii_case(origin.as_bytes()),
+            SentHeader::None | SentHeader::Several => false,
+        },
+        SentHeader::Several => false,
+    }
+}
+
+/// Whether a page of the site with this origin has led here: by a link, or by the redirect after a form. Only then does a page
+/// say what was done, and offer to undo it; a link from elsewhere could lie. Without `Sec-Fetch-Site`, the `Referer` says it.
+pub(super) fn leads_here(headers: &HeaderMap, origin: &str) -> bool {
+    match only(headers, &SEC_FETCH_SITE) {
+        SentHeader::One(site) => site == b"same-origin",
+        SentHeader::None => match only(headers, &REFERER) {
+            SentHeader::One(page) => page.strip_prefix(origin.as_bytes()).is_some_and(|path| path.starts_with(b"/")),
             SentHeader::None | SentHeader::Several => false,
         },
         SentHeader::Several => false,

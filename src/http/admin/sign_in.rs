@@ -46,7 +46,7 @@ impl SignInPage {
             page: SiteFrame::alone("Sign in", request),
             problems: Problems::default(),
             username: String::new(),
-            next: within_site(next).to_owned(),
+            next: within_site(next),
             is_closed: SessionCookie::of(app, &request.site).is_none(),
         }
     }
@@ -56,7 +56,7 @@ impl SignInPage {
 pub(super) async fn show(State(app): State<App>, request: Stranger) -> Result<Response, ApiError> {
     let next = request.parameter("next").unwrap_or_default();
     if request.session.identity.is_some() {
-        return Ok(see_other(within_site(next)));
+        return Ok(see_other(&within_site(next)));
     }
     page(StatusCode::OK, &SignInPage::new(&app, &request, next))
 }
@@ -94,7 +94,7 @@ pub(super) async fn submit(
     match app.directory().sign_in_browser(&request.origin, &username, password, &browser).await {
         Ok(issued) => {
             end_earlier(&app, &request).await?;
-            Ok(entered(&issued, cookie, within_site(&next)))
+            Ok(entered(&issued, cookie, &within_site(&next)))
         }
         Err(refused) => refuse(refused, view),
     }

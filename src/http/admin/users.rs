@@ -224,7 +224,7 @@ fn view(
 
 /// The form that takes back a deletion just before: the address names the users.
 fn undo(visit: &Visit) -> Option<UndoForm> {
-    let ids = visit.request.parameter("undo")?;
+    let ids = visit.request.said("undo")?;
     let are_ids = !ids.is_empty() && ids.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     are_ids
         .then(|| UndoForm { path: "/admin/users/restore".to_owned(), fields: vec![("ids", ids.to_owned())] })

@@ -1,5 +1,7 @@
 //! What a handler of the site gets of a request: [`Visit`] with a person who may enter, [`Stranger`] without one.
 
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -9,8 +11,9 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::look::Look;
 use super::responses::see_other;
+use super::same_origin;
 use super::session::Session;
-use crate::directory::access::{Who, may_enter_site, may_now};
+use crate::directory::access::{NeedsPermission, Who, holds_permission, may_enter_site, may_now};
 use crate::directory::model::Timestamp;
 use crate::directory::{Actor, Denial, Identity, Origin};
 use crate::http::app::App;
@@ -32,6 +35,8 @@ pub(super) struct Stranger {
     pub(super) path: String,
     /// The person whose session it belongs to, who may not be allowed to enter.
     pub(super) session: Session,
+    /// Whether a page of the site has led to it.
+    pub(super) follows_page: bool,
     /// When it is answered.
     pub(super) now: Timestamp,
 }
@@ -40,6 +45,11 @@ impl Stranger {
     /// Returns a parameter of the query.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns a parameter that says what was done just before. A link from elsewhere says nothing.
+    pub(super) fn said(&self, name: &str) -> Option<&str> {
+        self.parameter(name).filter(|_| self.follows_page)
     }
 
     /// Returns the person of the session as an actor.
@@ -54,8 +64,10 @@ impl FromRequestParts<App> for Stranger {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let missing = || ApiError::Internal("a request to the site without its context".to_owned());
+        let site = parts.extensions.get::<Site>().cloned().ok_or_else(missing)?;
         Ok(Self {
-            site: parts.extensions.get::<Site>().cloned().ok_or_else(missing)?,
+            follows_page: same_origin::leads_here(&parts.headers, site.origin()),
+            site,
             look: Look::of(&parts.headers),
             origin: parts.extensions.get::<Origin>().cloned().unwrap_or_default(),
             query: query_pairs(parts.uri.query().unwrap_or_default()).map_err(ApiError::Invalid)?,
@@ -88,6 +100,54 @@ impl FromRequestParts<App> for Visit {
         }
         let actor = Actor { who: Who::Person(Arc::clone(&identity)), origin: request.origin.clone() };
         Ok(Self { actor, identity, request })
+    }
+}
+
+/// A request of a person who may enter the site, and holds the right to an action. It is refused before anything is read, so
+/// the answer does not tell what exists. The use case decides again, with all that the action concerns.
+pub(super) struct VisitWith<A> {
+    visit: Visit,
+    action: PhantomData<A>,
+}
+
+impl<A: NeedsPermission> FromRequestParts<App> for VisitWith<A> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let visit = Visit::from_request_parts(parts, app).await?;
+        check_right(holds_permission::<A>(&visit.identity))?;
+        Ok(Self { visit, action: PhantomData })
+    }
+}
+
+impl<A> Deref for VisitWith<A> {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.visit
+    }
+}
+
+/// A request of an admin, refused as [`VisitWith`] is.
+pub(super) struct VisitOfAdmin(Visit);
+
+impl FromRequestParts<App> for VisitOfAdmin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let visit = Visit::from_request_parts(parts, app).await?;
+        match visit.identity.user.is_admin {
+            true => Ok(Self(visit)),
+            false => Err(ApiError::Forbidden(Denial::AdminsOnly.to_string())),
+        }
+    }
+}
+
+impl Deref for VisitOfAdmin {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.0
     }
 }
 

@@ -45,8 +45,9 @@ impl<'a> Browser<'a> {
         if self.cookie.is_empty() { request } else { request.header("Cookie", &self.cookie) }
     }
 
+    /// Follows a link of a page of the site, or the redirect after a form.
     pub async fn get(&mut self, path: &str) -> Answer {
-        let answer = self.request("GET", path).send().await;
+        let answer = self.request("GET", path).header("Sec-Fetch-Site", "same-origin").send().await;
         self.keep(&answer);
         answer
     }
