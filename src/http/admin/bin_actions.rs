@@ -12,8 +12,10 @@ use super::page::SiteFrame;
 use super::places::{BIN, GROUPS, USERS};
 use super::responses::{page, see_other};
 use super::user::{hidden, user_id};
-use super::visit::{Visit, ask_for_proof};
-use crate::directory::access::{ReadGroups, ReadUsers, holds_permission};
+use super::visit::{Visit, VisitWith, ask_for_proof};
+use crate::directory::access::{
+    DeleteGroup, DeleteUser, ReadGroups, ReadUsers, RestoreGroup, RestoreUser, holds_permission,
+};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{GroupId, UserId};
 use crate::directory::query::{DeletedFilters, DeletedGroupQuery, DeletedQuery, NumberRange, TimeRange};
@@ -72,7 +74,7 @@ impl BinnedPage {
 /// `POST /admin/bin/users/{id}/restore`.
 pub(super) async fn restore_user(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<RestoreUser>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
@@ -81,6 +83,7 @@ pub(super) async fn restore_user(
             Ok(see_other(&format!("{USERS}/{id}?done=user-restored")))
         }
         Ok(_) => Ok(see_other(&format!("{BIN}?done=user-restored"))),
+        Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(BIN)),
         Err(error) => of_user(&app, &visit, id).await?.failed(false, error),
     }
 }
@@ -88,7 +91,7 @@ pub(super) async fn restore_user(
 /// `POST /admin/bin/groups/{id}/restore`.
 pub(super) async fn restore_group(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<RestoreGroup>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;
@@ -132,7 +135,7 @@ pub(super) async fn ask_purge_group(
 /// `POST /admin/bin/users/{id}/purge`.
 pub(super) async fn purge_user(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<DeleteUser>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
@@ -146,7 +149,7 @@ pub(super) async fn purge_user(
 /// `POST /admin/bin/groups/{id}/purge`.
 pub(super) async fn purge_group(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<DeleteGroup>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;

@@ -16,10 +16,10 @@ use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user_action::until;
-use super::visit::{Visit, check_right};
+use super::visit::{Visit, VisitWith, ask_for_proof, check_right};
 use super::words::{Face, When, display_name};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, NeedsPermission, ReadUsers, RevokeToken, UpdateUser, holds_permission,
+    ChangeMembers, DeleteUser, NeedsPermission, ReadUsers, RestoreUser, RevokeToken, UpdateUser, holds_permission,
     holds_right,
 };
 use crate::directory::error::{Denial, Error};
@@ -117,6 +117,20 @@ const ACTIONS: &[BulkAction] = &[
     },
 ];
 
+/// A deletion where the recycle bin keeps nothing.
+const DELETE_PERMANENTLY: BulkAction = BulkAction {
+    name: DELETE,
+    label: "Delete permanently…",
+    code: DeleteUser::CODE,
+    title: ["Delete", "permanently"],
+    happens: &[
+        ("lock", "They can no longer sign in or call, at once and everywhere."),
+        ("token", "All their tokens and sessions end."),
+        ("warn", "This cannot be taken back. This server keeps nothing that is deleted."),
+    ],
+    done: "bulk-gone",
+};
+
 /// Takes a deletion back. No list offers it: the note about the deletion does.
 const UNDO: BulkAction = BulkAction {
     name: RESTORE,
@@ -128,8 +142,17 @@ const UNDO: BulkAction = BulkAction {
 };
 
 /// The actions that the list offers to a person.
-pub(super) fn offered(visit: &Visit) -> Vec<&'static BulkAction> {
-    ACTIONS.iter().filter(|action| holds_right(&visit.identity, action.code)).collect()
+pub(super) fn offered(app: &App, visit: &Visit) -> Vec<&'static BulkAction> {
+    let held = ACTIONS.iter().filter(|action| holds_right(&visit.identity, action.code));
+    held.map(|action| as_kept(app, action)).collect()
+}
+
+/// The action as it is on this server, which may keep nothing that is deleted.
+fn as_kept(app: &App, action: &'static BulkAction) -> &'static BulkAction {
+    match action.name == DELETE && app.directory().deleted_kept_for().is_zero() {
+        true => &DELETE_PERMANENTLY,
+        false => action,
+    }
 }
 
 /// As many users as a link for undoing names.
@@ -171,7 +194,7 @@ struct Selection {
 }
 
 impl Selection {
-    fn read(body: Body) -> Result<Self, ApiError> {
+    fn read(app: &App, body: Body) -> Result<Self, ApiError> {
         let mut fields = Fields::from(body);
         let mut ids: Vec<_> =
             fields.ids("id").unwrap_or_default().into_iter().filter_map(|id| id.try_into().ok()).collect();
@@ -184,7 +207,7 @@ impl Selection {
         let action = ACTIONS.iter().chain([&UNDO]).find(|action| action.name == name);
         let action =
             action.ok_or(ApiError::BadRequest("Choose what is to be done to the selected users."))?;
-        Ok(Self { ids, action, group, is_confirmed })
+        Ok(Self { ids, action: as_kept(app, action), group, is_confirmed })
     }
 
     fn needs_group(&self) -> bool {
@@ -195,6 +218,8 @@ impl Selection {
     async fn submit(&self, app: &App, visit: &Visit) -> Result<Response, ApiError> {
         match self.run(app, visit).await {
             Ok(()) => Ok(see_other(&after(self))),
+            Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(USERS)),
+            Err(Error::DeniedItem { denial: Denial::ProofTooOld, .. }) => Ok(ask_for_proof(USERS)),
             Err(error) if holds_permission::<ReadUsers>(&visit.identity) => {
                 let (status, found) = Refused::of(error)?;
                 self.show(app, visit, status, found).await
@@ -243,7 +268,7 @@ impl Selection {
         let row =
             |(place, id): (usize, &UserId)| SelectedUser::new(*id, users.get(id), found.about(place), visit);
         let rows = self.ids.iter().enumerate().map(row).collect();
-        let until = (self.action.name == DELETE).then(|| until(app, visit));
+        let until = until(app, visit).filter(|_| self.action.name == DELETE);
         page(status, &BulkPage { until, ..BulkPage::new(visit, self, rows, found.whole) })
     }
 
@@ -342,7 +367,7 @@ pub(super) async fn submit(
     visit: Visit,
     FormBody(body): FormBody,
 ) -> Result<Response, ApiError> {
-    let selection = Selection::read(body)?;
+    let selection = Selection::read(&app, body)?;
     check_right(holds_right(&visit.identity, selection.action.code))?;
     if selection.ids.is_empty() {
         return Ok(see_other("/admin/users?done=nothing-selected"));
@@ -356,7 +381,7 @@ pub(super) async fn submit(
 /// The page after it, with a way back from a deletion.
 fn after(selection: &Selection) -> String {
     let done = selection.action.done;
-    match selection.action.name == DELETE && selection.ids.len() <= UNDO_MAX {
+    match selection.action.done == "bulk-deleted" && selection.ids.len() <= UNDO_MAX {
         true => {
             let ids: Vec<_> = selection.ids.iter().map(ToString::to_string).collect();
             format!("{USERS}?done={done}&undo={}", ids.join("."))
@@ -378,7 +403,7 @@ impl FormValues for UsersToRestore {
 /// `POST /admin/users/restore`: takes a deletion back.
 pub(super) async fn undo(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<RestoreUser>,
     Typed(UsersToRestore(ids)): Typed<UsersToRestore>,
 ) -> Result<Response, ApiError> {
     if ids.is_empty() {

@@ -37,9 +37,8 @@ pub(super) fn refused(
 ) -> Result<(StatusCode, Problems), ApiError> {
     match error {
         Error::Invalid(faults) => Ok((StatusCode::BAD_REQUEST, Problems::of(&faults, labels))),
-        Error::Denied(denial) if denial != Denial::ProofTooOld => {
-            Ok((StatusCode::FORBIDDEN, Problems::whole(denial.to_string())))
-        }
+        Error::Denied(Denial::ProofTooOld) => Ok((StatusCode::FORBIDDEN, Problems::of_old_proof())),
+        Error::Denied(denial) => Ok((StatusCode::FORBIDDEN, Problems::whole(denial.to_string()))),
         other => Err(other.into()),
     }
 }
@@ -56,6 +55,8 @@ pub(super) struct FieldProblem {
     pub(super) label: &'static str,
     /// What is wrong.
     pub(super) text: String,
+    /// The page that helps, and what its link says.
+    pub(super) help: Option<(&'static str, &'static str)>,
 }
 
 impl Problems {
@@ -67,13 +68,23 @@ impl Problems {
             field: field.to_owned(),
             label: label(field),
             text: texts.join(" "),
+            help: None,
         };
         Self(errors.iter().map(problem).collect())
     }
 
     /// One problem that concerns the whole form.
     pub(super) fn whole(text: impl Into<String>) -> Self {
-        Self(vec![FieldProblem { field: String::new(), label: "", text: text.into() }])
+        Self(vec![FieldProblem { field: String::new(), label: "", text: text.into(), help: None }])
+    }
+
+    /// The last proof of who the person is, is too old for this. The proof is given in another tab, so that the form stays.
+    pub(super) fn of_old_proof() -> Self {
+        let mut problems = Self::whole("The last proof that it is you is older than 10 minutes.");
+        for problem in &mut problems.0 {
+            problem.help = Some(("/admin/confirm", "Confirm it in a new tab, then send this form again"));
+        }
+        problems
     }
 
     /// Whether there are any.

@@ -11,7 +11,7 @@ use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::{Visit, ask_for_proof, check_right};
+use super::visit::{Visit, VisitWith, ask_for_proof, check_right};
 use super::words::When;
 use crate::directory::access::{DeleteGroup, holds_permission};
 use crate::directory::error::{Denial, Error};
@@ -72,7 +72,7 @@ impl FormValues for SeenVersion {
 /// `POST /admin/groups/{id}/delete`.
 pub(super) async fn submit(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<DeleteGroup>,
     Path(id): Path<String>,
     Typed(SeenVersion(version)): Typed<SeenVersion>,
 ) -> Result<Response, ApiError> {

@@ -14,7 +14,7 @@ use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::{Visit, check_right};
+use super::visit::{Visit, VisitWith, check_right};
 use crate::directory::access::{CreateGroup, ReadPermissions, UpdateGroup, holds_permission};
 use crate::directory::error::Error;
 use crate::directory::groups::GroupDetails;
@@ -159,7 +159,7 @@ pub(super) async fn ask_new(State(app): State<App>, visit: Visit) -> Result<Resp
 /// `POST /admin/groups/new`.
 pub(super) async fn create(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<CreateGroup>,
     Typed(typed): Typed<TypedGroup>,
 ) -> Result<Response, ApiError> {
     match app.directory().create_group(&visit.actor, &typed.draft()).await {
@@ -189,7 +189,7 @@ pub(super) async fn ask(
 /// `POST /admin/groups/{id}/edit`.
 pub(super) async fn submit(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<UpdateGroup>,
     Path(id): Path<String>,
     Typed(typed): Typed<TypedGroup>,
 ) -> Result<Response, ApiError> {

@@ -12,7 +12,7 @@ use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::{Visit, check_right};
+use super::visit::{Visit, VisitWith, check_right};
 use crate::directory::access::{ChangeMembers, ReadUsers, holds_permission};
 use crate::directory::error::Error;
 use crate::directory::groups::{MemberChange, Membership};
@@ -180,7 +180,7 @@ pub(super) async fn ask_add(
 /// `POST /admin/groups/{id}/members/add`.
 pub(super) async fn add(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<ChangeMembers>,
     Path(id): Path<String>,
     Typed(typed): Typed<TypedMembers>,
 ) -> Result<Response, ApiError> {
@@ -266,7 +266,7 @@ impl RemoveMembersPage {
 /// `POST /admin/groups/{id}/members/remove`.
 pub(super) async fn remove(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<ChangeMembers>,
     Path(id): Path<String>,
     Typed(typed): Typed<TypedMembers>,
 ) -> Result<Response, ApiError> {

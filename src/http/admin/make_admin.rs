@@ -9,7 +9,7 @@ use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user::{ShownUser, hidden, user_id};
-use super::visit::{Visit, ask_for_proof};
+use super::visit::{Visit, VisitOfAdmin, ask_for_proof};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{UserDraft, UserKey};
 use crate::http::app::App;
@@ -44,7 +44,7 @@ pub(super) async fn ask(
 /// `POST /admin/users/{id}/admin`.
 pub(super) async fn submit(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitOfAdmin,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;

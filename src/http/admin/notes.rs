@@ -34,6 +34,7 @@ const NOTES: &[Note] = &[
     Note { name: "bulk-activated", text: "The selected people can sign in again." },
     Note { name: "bulk-deactivated", text: "The selected people can no longer sign in." },
     Note { name: "bulk-deleted", text: "The selected people are in the recycle bin." },
+    Note { name: "bulk-gone", text: "The selected people are removed permanently." },
     Note {
         name: "bulk-restored",
         text: "Restored from the recycle bin. Their tokens are not: issue new ones.",

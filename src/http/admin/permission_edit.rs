@@ -12,7 +12,7 @@ use super::permission::{existing, permission_key};
 use super::places::PERMISSIONS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::{Visit, ask_for_proof, check_right};
+use super::visit::{Visit, VisitOfAdmin, ask_for_proof, check_right};
 use crate::directory::access::{OWN_CODE_MAX, OWN_CODE_MIN, built_in};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{Permission, Violation};
@@ -106,10 +106,9 @@ impl TypedPermission {
 /// `POST /admin/permissions/new`.
 pub(super) async fn create(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitOfAdmin,
     Typed(typed): Typed<TypedPermission>,
 ) -> Result<Response, ApiError> {
-    admins_only(&visit)?;
     let created = match typed.number() {
         Ok(number) => app.directory().create_permission(&visit.actor, number, &typed.name).await,
         Err(error) => Err(error),
@@ -156,7 +155,7 @@ impl FormValues for TypedName {
 /// `POST /admin/permissions/{id}/edit`.
 pub(super) async fn rename(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitOfAdmin,
     Path(id): Path<String>,
     Typed(TypedName(name)): Typed<TypedName>,
 ) -> Result<Response, ApiError> {
@@ -195,7 +194,7 @@ pub(super) async fn ask_remove(
 /// `POST /admin/permissions/{id}/remove`.
 pub(super) async fn remove(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitOfAdmin,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     own(&app, &visit, &id).await?;

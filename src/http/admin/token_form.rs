@@ -15,7 +15,7 @@ use super::token_page::{ReadyPage, check_change, find};
 use super::token_shown::scope_words;
 use super::token_values::{END_OF_NEW, END_OF_OLD, FIELDS, TokenValues};
 use super::user::{hidden, user_id};
-use super::visit::{Visit, ask_for_proof};
+use super::visit::Visit;
 use super::words::display_name;
 use crate::directory::access::{BUILT_IN, IssueToken, ReadPermissions, holds_permission};
 use crate::directory::error::{Denial, Error};
@@ -175,7 +175,6 @@ pub(super) async fn issue(
     let user = owner(&app, &visit, user_id(&id)?).await?;
     match issued(&app, &visit, user.id, &values).await {
         Ok(issued) => page(StatusCode::OK, &ReadyPage::new(&visit, &issued, Some(display_name(&user)))),
-        Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(&visit.request.path)),
         Err(error) => {
             let (status, form) = refused_form(error, &values)?;
             page(status, &new_form(&app, &visit, &user, form).await?)
@@ -233,7 +232,6 @@ pub(super) async fn save(
     let id = listed.token.id;
     match saved(&app, &visit, id, &values).await {
         Ok(()) => Ok(see_other(&format!("{TOKENS}/{id}?done=token-saved"))),
-        Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(&visit.request.path)),
         Err(error) => {
             let (status, form) = refused_form(error, &values)?;
             page(status, &edit_form(&app, &visit, id, &listed.token.name, form).await?)

@@ -28,10 +28,16 @@ pub(super) async fn find(app: &App, visit: &Visit, id: &str) -> Result<ListedTok
     if holds_permission::<ReadTokens>(&visit.identity) {
         return Ok(app.directory().token(&visit.actor, id).await.map_err(super::user::hidden)?);
     }
+    let own = own_tokens(app, visit).await?;
+    own.into_iter().find(|listed| listed.token.id == id).ok_or(ApiError::NotFound)
+}
+
+/// Reads the tokens of the person.
+pub(super) async fn own_tokens(app: &App, visit: &Visit) -> Result<Vec<ListedToken>, ApiError> {
     let own = &visit.identity.user;
     let tokens = app.directory().tokens(&visit.actor, &UserKey::Id(own.id)).await?;
-    let token = tokens.into_iter().find(|token| token.id == id).ok_or(ApiError::NotFound)?;
-    Ok(ListedToken { token, username: Some(own.username.clone()) })
+    let listed = |token| ListedToken { token, username: Some(own.username.clone()) };
+    Ok(tokens.into_iter().map(listed).collect())
 }
 
 /// Whether the person may change this token. The use case decides again.

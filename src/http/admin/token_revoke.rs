@@ -9,7 +9,7 @@ use super::form::{FormValues, Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, TOKENS};
 use super::responses::{page, see_other};
-use super::token_page::find;
+use super::token_page::{find, own_tokens};
 use super::token_shown::ListedTokenRow;
 use super::visit::{Visit, check_right};
 use crate::directory::access::{ReadTokens, RevokeToken, holds_permission};
@@ -92,6 +92,7 @@ pub(super) async fn submit(
     if ids.is_empty() {
         return Ok(see_other(&format!("{}?done=nothing-selected", back(&visit))));
     }
+    check_own(&app, &visit, &ids).await?;
     if !is_confirmed {
         return show(&app, &visit, &ids, (StatusCode::OK, Problems::default())).await;
     }
@@ -99,6 +100,15 @@ pub(super) async fn submit(
         Ok(_) => Ok(see_other(&format!("{}?done=tokens-revoked", back(&visit)))),
         Err(error) => show(&app, &visit, &ids, refused(whole(error), &[])?).await,
     }
+}
+
+/// Refuses tokens of others, and those that do not exist, to a person who may revoke only their own.
+async fn check_own(app: &App, visit: &Visit, ids: &[TokenId]) -> Result<(), ApiError> {
+    if holds_permission::<RevokeToken>(&visit.identity) {
+        return Ok(());
+    }
+    let own = own_tokens(app, visit).await?;
+    check_right(ids.iter().all(|id| own.iter().any(|listed| listed.token.id == *id)))
 }
 
 /// Shows the selected tokens, as far as the person may read them.
@@ -110,7 +120,10 @@ async fn show(
 ) -> Result<Response, ApiError> {
     let tokens = match holds_permission::<ReadTokens>(&visit.identity) {
         true => app.directory().selected_tokens(&visit.actor, ids).await?,
-        false => Vec::new(),
+        false => {
+            let own = own_tokens(app, visit).await?;
+            own.into_iter().filter(|listed| ids.contains(&listed.token.id)).collect()
+        }
     };
     page(status, &RevokePage::new(visit, &tokens, ids, problems))
 }

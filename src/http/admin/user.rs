@@ -9,7 +9,7 @@ use super::events::{ShownEvent, events_of_user};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
-use super::visit::Visit;
+use super::visit::{Visit, VisitWith};
 use super::words::{Face, When, display_name, key_ends, right_in_words};
 use crate::directory::access::{
     ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadTokens, RevokeToken, UpdateToken, UpdateUser,
@@ -254,7 +254,7 @@ struct SignOutPage {
 /// `GET /admin/users/{id}/sign-out`: names what happens before it does.
 pub(super) async fn ask_sign_out(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<RevokeToken>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let key = UserKey::Id(user_id(&id)?);
@@ -267,7 +267,7 @@ pub(super) async fn ask_sign_out(
 /// `POST /admin/users/{id}/sign-out`.
 pub(super) async fn sign_out(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<RevokeToken>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;

@@ -11,7 +11,7 @@ use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user::{hidden, user_id};
-use super::visit::Visit;
+use super::visit::{Visit, ask_for_proof, check_right};
 use super::words::{When, capitalised, display_name};
 use crate::directory::access::{DeleteUser, ReadTokens, ReadUsers, UpdateUser, holds_permission};
 use crate::directory::authentication::OpenAttempts;
@@ -109,9 +109,31 @@ const ACTIONS: &[ActionWords] = &[
     },
 ];
 
+/// A deletion where the recycle bin keeps nothing.
+const DELETE_PERMANENTLY: ActionWords = ActionWords {
+    action: UserAction::Delete,
+    path: "delete",
+    title: ["Delete", " permanently?"],
+    happens: &[("lock", "The person can no longer sign in or call, at once and everywhere.")],
+    buttons: ["Delete permanently", "Keep them"],
+    done: "user-gone",
+};
+
 impl ActionWords {
-    fn of(path: &str) -> Result<&'static Self, ApiError> {
-        ACTIONS.iter().find(|words| words.path == path).ok_or(ApiError::NotFound)
+    /// The action of a path, if the person holds the right to it. The use case decides again, with all that is concerned.
+    fn of(path: &str, app: &App, visit: &Visit) -> Result<&'static Self, ApiError> {
+        let words = ACTIONS.iter().find(|words| words.path == path).ok_or(ApiError::NotFound)?;
+        match words.action {
+            UserAction::Delete => check_right(holds_permission::<DeleteUser>(&visit.identity))?,
+            UserAction::TakeAdmin if !visit.identity.user.is_admin => {
+                return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
+            }
+            _ => check_right(holds_permission::<UpdateUser>(&visit.identity))?,
+        }
+        match words.action {
+            UserAction::Delete if app.directory().deleted_kept_for().is_zero() => Ok(&DELETE_PERMANENTLY),
+            _ => Ok(words),
+        }
     }
 }
 
@@ -133,7 +155,8 @@ struct Deletion {
     /// The tokens and sessions that end; `None` if the person may not read them.
     tokens: Option<String>,
     groups: usize,
-    until: When,
+    /// Until when it can be taken back; `None` if nothing is kept.
+    until: Option<When>,
 }
 
 /// Failed sign-ins from one network.
@@ -230,28 +253,10 @@ async fn attempts(
     Ok(open.iter().map(|open| ShownAttempts::new(open, visit)).collect())
 }
 
-/// Until when what is deleted now can be restored.
-pub(super) fn until(app: &App, visit: &Visit) -> When {
-    let now = visit.request.now;
-    When::of(now.plus(app.directory().deleted_kept_for()).unwrap_or(now), now)
-}
-
-/// Whether a page offers an action to this person. The use case decides again, with the rights that are concerned.
-fn check(visit: &Visit, action: UserAction, user: &User) -> Result<(), ApiError> {
-    let person = &visit.identity.user;
-    let may = match action {
-        UserAction::Delete => holds_permission::<DeleteUser>(&visit.identity),
-        UserAction::TakeAdmin => person.is_admin,
-        UserAction::Deactivate | UserAction::Activate | UserAction::Unlock => {
-            holds_permission::<UpdateUser>(&visit.identity)
-        }
-    };
-    let denial = match may {
-        false => Denial::NoRight,
-        true if user.is_admin && !person.is_admin => Denial::AdminsOnly,
-        true => return Ok(()),
-    };
-    Err(ApiError::Forbidden(denial.to_string()))
+/// Until when what is deleted now can be restored; `None` if nothing is kept.
+pub(super) fn until(app: &App, visit: &Visit) -> Option<When> {
+    let (now, kept_for) = (visit.request.now, app.directory().deleted_kept_for());
+    (!kept_for.is_zero()).then(|| When::of(now.plus(kept_for).unwrap_or(now), now))
 }
 
 /// `GET /admin/users/{id}/{action}`: names what happens before it does.
@@ -260,10 +265,16 @@ pub(super) async fn ask(
     visit: Visit,
     Path((id, action)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (words, key) = (ActionWords::of(&action)?, UserKey::Id(user_id(&id)?));
+    let key = UserKey::Id(user_id(&id)?);
     let user = app.directory().user(&visit.actor, &key).await.map_err(hidden)?;
-    check(&visit, words.action, &user)?;
-    page(StatusCode::OK, &view(&app, &visit, &user, words, Problems::default()).await?)
+    let words = ActionWords::of(&action, &app, &visit)?;
+    if user.is_admin && !visit.identity.user.is_admin {
+        return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
+    }
+    match visit.proof_first().filter(|_| words.done == DELETE_PERMANENTLY.done) {
+        Some(first) => Ok(first),
+        None => page(StatusCode::OK, &view(&app, &visit, &user, words, Problems::default()).await?),
+    }
 }
 
 /// `POST /admin/users/{id}/{action}`.
@@ -272,18 +283,25 @@ pub(super) async fn submit(
     visit: Visit,
     Path((id, action)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (words, id) = (ActionWords::of(&action)?, user_id(&id)?);
+    let (words, id) = (ActionWords::of(&action, &app, &visit)?, user_id(&id)?);
     let error = match done(&app, &visit, words.action, id).await {
-        Ok(()) if words.action == UserAction::Delete => {
-            let list = if holds_permission::<ReadUsers>(&visit.identity) { USERS } else { "/admin" };
-            return Ok(see_other(&format!("{list}?done=deleted&undo={id}")));
-        }
-        Ok(()) => return Ok(see_other(&format!("/admin/users/{id}?done={}", words.done))),
+        Ok(()) => return Ok(see_other(&after(&visit, words, id))),
+        Err(Error::Denied(Denial::ProofTooOld)) => return Ok(ask_for_proof(&visit.request.path)),
         Err(error) => error,
     };
     let (status, problems) = refused(error, &[])?;
     let user = app.directory().user(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
     page(status, &view(&app, &visit, &user, words, problems).await?)
+}
+
+/// The page after an action, with a way back from a deletion.
+fn after(visit: &Visit, words: &ActionWords, id: UserId) -> String {
+    let list = if holds_permission::<ReadUsers>(&visit.identity) { USERS } else { "/admin" };
+    match words.done {
+        "deleted" => format!("{list}?done=deleted&undo={id}"),
+        "user-gone" => format!("{list}?done=user-gone"),
+        done => format!("/admin/users/{id}?done={done}"),
+    }
 }
 
 async fn done(app: &App, visit: &Visit, action: UserAction, id: UserId) -> Result<(), Error> {

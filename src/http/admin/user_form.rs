@@ -16,7 +16,7 @@ use super::responses::{page, see_other};
 use super::user::{hidden, user_id};
 use super::user_conflict;
 use super::user_values::UserValues;
-use super::visit::{Visit, check_right};
+use super::visit::{Visit, VisitWith, check_right};
 use super::words::display_name;
 use crate::directory::access::{CreateUser, ReadUsers, UpdateUser, holds_permission};
 use crate::directory::error::{Denial, Error};
@@ -145,7 +145,7 @@ impl FormValues for TypedUser {
 /// `POST /admin/users/new`.
 pub(super) async fn create(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<CreateUser>,
     Typed(TypedUser { values, password }): Typed<TypedUser>,
 ) -> Result<Response, ApiError> {
     match app.directory().create_user(&visit.actor, &values.draft(), password).await {
@@ -211,7 +211,7 @@ impl FormValues for SentUser {
 /// `POST /admin/users/{id}/edit`.
 pub(super) async fn save(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<UpdateUser>,
     Path(id): Path<String>,
     Typed(sent): Typed<SentUser>,
 ) -> Result<Response, ApiError> {

@@ -12,9 +12,9 @@ use super::places::{ACCOUNT, USERS};
 use super::responses::{page, see_other};
 use super::user::user_id;
 use super::user_form::changeable;
-use super::visit::{Visit, ask_for_proof};
+use super::visit::{Visit, VisitWith, ask_for_proof};
 use super::words::display_name;
-use crate::directory::access::{RevokeToken, holds_permission};
+use crate::directory::access::{RevokeToken, UpdateUser, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{User, UserDraft, UserKey, Violation};
 use crate::directory::password::Password;
@@ -96,7 +96,7 @@ impl FormValues for TypedPassword {
 /// `POST /admin/users/{id}/password`.
 pub(super) async fn save(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<UpdateUser>,
     Path(id): Path<String>,
     Typed(typed): Typed<TypedPassword>,
 ) -> Result<Response, ApiError> {

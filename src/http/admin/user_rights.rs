@@ -14,9 +14,11 @@ use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user::user_id;
 use super::user_form::changeable;
-use super::visit::{Visit, check_right, escaped};
+use super::visit::{Visit, VisitWith, check_right, escaped};
 use super::words::{display_name, right_in_words};
-use crate::directory::access::{ChangeMembers, ReadGroups, ReadPermissions, holds_permission, holds_right};
+use crate::directory::access::{
+    ChangeMembers, ReadGroups, ReadPermissions, UpdateUser, holds_permission, holds_right,
+};
 use crate::directory::error::Error;
 use crate::directory::groups::MemberChange;
 use crate::directory::model::{Expected, Group, GroupId, GroupKey, Permission, UserDraft, UserKey};
@@ -176,7 +178,7 @@ pub(super) async fn show(
 /// `POST /admin/users/{id}/rights`.
 pub(super) async fn save(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<UpdateUser>,
     Path(id): Path<String>,
     Typed(sent): Typed<SentRights>,
 ) -> Result<Response, ApiError> {
@@ -262,7 +264,7 @@ async fn member(app: &App, visit: &Visit, id: &str) -> Result<UserDetails, ApiEr
 /// `POST /admin/users/{id}/groups`: adds the user to a group, or removes it from one.
 pub(super) async fn save_groups(
     State(app): State<App>,
-    visit: Visit,
+    visit: VisitWith<ChangeMembers>,
     Path(id): Path<String>,
     FormBody(body): FormBody,
 ) -> Result<Response, ApiError> {

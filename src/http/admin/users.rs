@@ -217,7 +217,7 @@ fn view(
         next: found.and_then(|found| address.turn(&found.next)),
         previous: found.and_then(|found| address.turn(&found.previous)),
         can_create: holds_permission::<CreateUser>(&visit.identity),
-        actions: bulk::offered(visit),
+        actions: bulk::offered(app, visit),
         csv: address.at("/admin/users.csv"),
     }
 }
