@@ -222,7 +222,7 @@ impl Selection {
         status: StatusCode,
         found: Refused,
     ) -> Result<Response, ApiError> {
-        let users = app.directory().selected_users(&visit.actor, &self.ids).await?;
+        let users = app.directory().users_of_ids(&visit.actor, &self.ids).await?;
         let users: BTreeMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
         let [verb, rest] = self.action.title;
         let sentence = format!("{verb} {} {rest}", people(self.ids.len())).trim_end().to_owned();

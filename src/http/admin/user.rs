@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::events::ShownEvent;
 use super::page::SiteFrame;
+use super::picture;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::visit::Visit;
@@ -34,6 +35,7 @@ const EVENTS_MAX: u32 = 10;
 struct UserPage {
     page: SiteFrame,
     user: ShownUser,
+    picture: Option<String>,
     rights: Vec<ShownRight>,
     groups: Vec<ShownGroup>,
     tokens: Option<Vec<ShownToken>>,
@@ -196,6 +198,7 @@ pub(super) async fn show(
     let view = UserPage {
         page: SiteFrame::new(user.name.clone(), USERS, &visit),
         user,
+        picture: picture::url(&app, &visit, &details.user, 128),
         rights: rights(&details),
         groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
         tokens,
