@@ -16,3 +16,12 @@ CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, cre
     root, scopes, read_only, allowed_networks, amr ON tokens FOR EACH ROW EXECUTE FUNCTION note_old_user();
 ALTER TABLE tokens ENABLE ALWAYS TRIGGER tokens_changed;
 INSERT INTO identity_changes (scope) VALUES ('all');
+
+-- Views of lists that people saved for themselves: a name for the filters and the order of a list of the admin site.
+CREATE TABLE saved_views (
+    user_id BIGINT NOT NULL CONSTRAINT saved_views_user REFERENCES users (id) ON DELETE CASCADE,
+    place   TEXT COLLATE "C" NOT NULL,
+    name    TEXT COLLATE "C" NOT NULL,
+    query   TEXT COLLATE "C" NOT NULL,
+    CONSTRAINT saved_views_unique PRIMARY KEY (user_id, place, name)
+);

@@ -17,3 +17,12 @@ CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, cre
     INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id);
 END;
 INSERT INTO identity_changes (scope) VALUES ('all');
+
+-- Views of lists that people saved for themselves: a name for the filters and the order of a list of the admin site.
+CREATE TABLE saved_views (
+    user_id INTEGER NOT NULL CONSTRAINT saved_views_user REFERENCES users (id) ON DELETE CASCADE,
+    place   TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    query   TEXT NOT NULL,
+    CONSTRAINT saved_views_unique PRIMARY KEY (user_id, place, name)
+) STRICT, WITHOUT ROWID;

@@ -116,7 +116,7 @@ pub enum Action<'a> {
     ReadSelf,
     /// Change these fields of the actor's own record.
     UpdateSelf(&'a UserFields),
-    /// Change the actor's own password, for which the present one is needed.
+    /// Change what only the actor has: the password, for which the present one is needed, and saved views.
     ManageSelf,
     /// Delete this user, from the recycle bin too.
     DeleteUser(&'a User, &'a Rights),

@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 36] = [
+pub const ACTIONS: [(&str, &str); 38] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -82,6 +82,8 @@ pub const ACTIONS: [(&str, &str); 36] = [
     ("user.unlock", "failed sign-ins of a user were forgotten"),
     ("user.update", "a user was changed"),
     ("value.taken", "callers met usernames, addresses or numbers that others have"),
+    ("view.remove", "a user removed a saved view of a list"),
+    ("view.save", "a user saved a view of a list"),
 ];
 
 /// Events of one page of an export.

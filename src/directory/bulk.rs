@@ -13,7 +13,7 @@ use super::model::{
     UserDraft, UserId, UserKey, ValidationErrors, Violation,
 };
 use super::password::UNUSABLE;
-use super::store::{token_list, user_list};
+use super::store::token_list;
 use super::unique_values::UniqueValues;
 use super::users::{self, Proven};
 use super::{groups, recycle_bin, tokens};
@@ -54,16 +54,6 @@ impl Directory {
             Ok(change.written(users, Action::ReadUsers))
         })
         .await
-    }
-
-    /// Returns those users that have one of these ids, in no order, for a page that names them before it changes them.
-    pub async fn selected_users(&self, actor: &Actor, ids: &[UserId]) -> Result<Vec<User>, Error> {
-        at_most(ids.len())?;
-        authorize(actor, Action::ReadUsers)?;
-        match ids.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.store.all(user_list::of_ids(ids)).await,
-        }
     }
 
     /// Returns those tokens that have one of these ids, with their owners, in no order.

@@ -6,7 +6,7 @@ use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
 use super::groups::MEMBERS_MAX;
-use super::model::{Group, GroupId, ListedToken, User, UserId};
+use super::model::{Group, GroupId, ListedToken, User, UserId, Violation};
 use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
 use super::store::groups::GroupName;
 use super::store::{FromRow, Sql, group_list, groups, token_list, user_list, users};
@@ -43,14 +43,17 @@ impl Directory {
         Ok(named.into_iter().map(|group| (group.id, group.name)).collect())
     }
 
-    /// Returns the users of these ids, of at most 1000, ordered by id. Ids of no user are left out.
+    /// Returns the users of these ids, at most 1000, ordered by id. Ids of no user are left out.
     pub async fn users_of_ids(&self, actor: &Actor, ids: &[UserId]) -> Result<Vec<User>, Error> {
         authorize(actor, Action::ReadUsers)?;
-        let ids = ids.get(..ids.len().min(MEMBERS_MAX)).unwrap_or_default();
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        match ids.len() {
+            0 => Ok(Vec::new()),
+            ..=MEMBERS_MAX => self.store.all(users::of_ids(ids)).await,
+            _ => {
+                let text = format!("Ensure this field has no more than {MEMBERS_MAX} elements.");
+                Err(Error::invalid("users", &Violation::Other(text)))
+            }
         }
-        self.store.all(users::of_ids(ids)).await
     }
 
     /// Returns a page of the tokens of all users, with the expired and revoked ones.

@@ -33,6 +33,7 @@ pub mod query;
 pub mod recycle_bin;
 mod refusals;
 mod request_limits;
+pub mod saved_views;
 mod secret;
 mod settings;
 mod store;

@@ -46,6 +46,12 @@ impl Directory {
         self.store.all(store::permissions::list()).await
     }
 
+    /// Returns a permission.
+    pub async fn permission(&self, actor: &Actor, key: &PermissionKey) -> Result<Permission, Error> {
+        let known = self.permissions(actor).await?;
+        known.into_iter().find(|one| key.is(one)).ok_or_else(|| Error::not_found("permission", key))
+    }
+
     /// Returns how many users and groups have a permission.
     pub async fn permission_holders(
         &self,
@@ -64,9 +70,7 @@ impl Directory {
         actor: &Actor,
         key: &PermissionKey,
     ) -> Result<PermissionDetails, Error> {
-        let known = self.permissions(actor).await?;
-        let permission = known.into_iter().find(|one| key.is(one));
-        let permission = permission.ok_or_else(|| Error::not_found("permission", key))?;
+        let permission = self.permission(actor, key).await?;
         let holders = self.permission_holders(actor, permission.id).await?;
         Ok(PermissionDetails { permission, holders })
     }

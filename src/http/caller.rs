@@ -265,6 +265,24 @@ impl<A: NeedsPermission> FromRequestParts<App> for Require<A> {
     }
 }
 
+/// Extracts a caller who holds the permissions that both actions need.
+pub struct RequireBoth<A, B> {
+    /// The caller.
+    pub actor: Actor,
+    actions: PhantomData<(A, B)>,
+}
+
+impl<A: NeedsPermission, B: NeedsPermission> FromRequestParts<App> for RequireBoth<A, B> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let identity = caller(parts)?;
+        check_permission::<A>(identity)?;
+        check_permission::<B>(identity)?;
+        Ok(Self { actor: counted(app, parts, identity)?, actions: PhantomData })
+    }
+}
+
 /// Extracts a caller who may introspect tokens. The standard demands POST, but it is reading.
 pub struct Introspects(pub Actor);
 

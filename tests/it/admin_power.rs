@@ -149,11 +149,11 @@ both! {
             (draft.is_staff, draft.permissions) = (Some(true), Some(vec![13.try_into().unwrap()]));
         })
         .await;
-        let codes = site.database.text(&format!(
+        let codes = format!(
             "SELECT CAST(p.code AS TEXT) FROM user_permissions u JOIN permissions p ON p.id = u.permission_id WHERE u.user_id = {}",
             reader.id
-        ));
-        assert_eq!(codes.await, "1242");
+        );
+        assert_eq!(site.database.text(&codes).await, "1242");
         let mut browser = Browser::of(&site, &reader).await;
         for (path, fields) in FORMS {
             let mut answers = Vec::new();

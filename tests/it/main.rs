@@ -15,6 +15,7 @@ mod admin_bin;
 mod admin_forms;
 mod admin_groups;
 mod admin_pages;
+mod admin_parity;
 mod admin_permissions;
 mod admin_power;
 mod admin_rights;

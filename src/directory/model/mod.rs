@@ -15,6 +15,7 @@ mod key;
 mod narrowing;
 mod permission;
 mod rate;
+mod saved_view;
 pub(super) mod stored;
 mod text;
 mod timestamp;
@@ -43,8 +44,9 @@ pub use key::{GroupKey, PermissionKey, UserKey};
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
 pub use permission::{HeldPermission, Permission};
 pub use rate::{Rate, Rates};
+pub use saved_view::SavedView;
 pub use text::{
-    Email, Gender, GroupName, MobileNumber, Notes, PermissionName, PersonName, TokenName, Username,
+    Email, Gender, GroupName, MobileNumber, Notes, PermissionName, PersonName, TokenName, Username, ViewName,
     Violation, fold, is_absolute_url, is_ambiguous_username,
 };
 pub use timestamp::Timestamp;

@@ -79,7 +79,8 @@ fn timestamp(raw: &str) -> Result<Timestamp, Violation> {
     if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
 }
 
-fn limit(raw: &str) -> Result<u32, Violation> {
+/// Parses the number of rows of a page.
+pub(super) fn limit(raw: &str) -> Result<u32, Violation> {
     match raw.parse::<i64>().map_err(|_| Violation::Integer)? {
         limit @ 1..=1000 => u32::try_from(limit).map_err(|_| Violation::Integer),
         limit if limit < 1 => Err(Violation::AtLeast(1)),

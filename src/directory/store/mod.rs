@@ -33,6 +33,7 @@ mod new_ids;
 pub(super) mod numbered;
 mod paging;
 pub(super) mod permissions;
+pub(super) mod saved_views;
 mod search_index;
 pub(super) mod statistics;
 pub(super) mod token_list;

@@ -4,7 +4,7 @@ use super::paging::{self, Shape, during, within};
 use super::search_index::CANDIDATES;
 use super::users::columns;
 use crate::database::{Dialect, Sql};
-use crate::directory::model::{ONLINE_FOR, Timestamp, UserId, fold};
+use crate::directory::model::{ONLINE_FOR, Timestamp, fold};
 use crate::directory::query::{Terms, UserColumn, UserFilters, UserQuery};
 
 const SHAPE: Shape<UserColumn> =
@@ -20,16 +20,6 @@ fn column(column: UserColumn) -> &'static str {
         UserColumn::CreatedAt => "u.created_at",
         UserColumn::UpdatedAt => "u.updated_at",
     }
-}
-
-/// Selects the users of these ids, of which there is at least one.
-pub(in crate::directory) fn of_ids(ids: &[UserId]) -> Sql {
-    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM users u WHERE u.id IN ("));
-    for (place, id) in ids.iter().enumerate() {
-        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
-    }
-    sql.push(")");
-    sql
 }
 
 /// Selects the users of a page, and one more if there is one.

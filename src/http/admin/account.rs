@@ -7,9 +7,11 @@ use http::StatusCode;
 
 use super::form::{FormValues, Problems, Typed};
 use super::page::SiteFrame;
+use super::picture;
 use super::places::ACCOUNT;
 use super::responses::{page, see_other};
 use super::user::{ShownToken, ShownUser};
+use super::views::{self, OwnView};
 use super::visit::Visit;
 use crate::directory::error::Error;
 use crate::directory::model::{Gender, TokenId, TokenState, UserDraft, UserKey};
@@ -33,8 +35,10 @@ const PASSWORD: &[(&str, &str)] = &[("old_password", "Current password"), ("new_
 struct AccountPage {
     page: SiteFrame,
     user: ShownUser,
+    picture: Option<String>,
     profile: Problems,
     password: Problems,
+    views: Vec<OwnView>,
     tokens: Vec<ShownToken>,
     sessions: Vec<ShownToken>,
     /// The id of the session of this browser.
@@ -51,9 +55,11 @@ async fn view(app: &App, visit: &Visit) -> Result<AccountPage, ApiError> {
     let named =
         tokens.iter().filter(|token| !token.kind.is_sign_in() && token.state(now) == TokenState::Active);
     Ok(AccountPage {
+        views: views::own(app, visit).await?,
         tokens: named.map(|token| ShownToken::new(token, now)).collect(),
         page: SiteFrame::new("Your account", ACCOUNT, visit),
         user: ShownUser::new(&visit.identity.user, now),
+        picture: picture::url(app, visit, &visit.identity.user, 128),
         profile: Problems::default(),
         password: Problems::default(),
         sessions: live.map(|token| ShownToken::new(token, now)).collect(),

@@ -7,12 +7,13 @@ use http::StatusCode;
 
 use super::event_words::groups_in;
 use super::events::ShownEvent;
-use super::filters::{FilterKind, FilterPanel};
+use super::filters::{FilterKind, FilterNames, FilterPanel, FilterWords, ListFilter};
 use super::form::Problems;
 use super::listing::ListAddress;
 use super::page::SiteFrame;
 use super::places::AUDIT;
 use super::responses::page;
+use super::views;
 use super::visit::Visit;
 use super::words::date_in_words;
 use crate::directory::access::ReadAudit;
@@ -27,26 +28,27 @@ use crate::http::error::ApiError;
 /// Events on a page.
 const EVENTS: usize = 50;
 
-const FILTERS: &[FilterKind] = &[
-    FilterKind::typed("actor_name", "Done by", "done by"),
-    FilterKind::typed("object_name", "Done to (name of a user, group, token or permission)", "done to"),
-    FilterKind::chosen("action", "What happened", ACTION_WORDS),
-    FilterKind::chosen(
-        "object_kind",
-        "Done to a",
-        &[
-            ("user", "User"),
-            ("group", "Group"),
-            ("permission", "Permission"),
-            ("token", "Token"),
-            ("directory", "All data together"),
-        ],
-    ),
-    FilterKind::typed("address", "From the address", "from the address"),
-    FilterKind::day("from", "Since", "since"),
-    FilterKind::day("to", "Before", "before"),
-    FilterKind::typed("actor_id", "Done by the user with the number", "done by user"),
-    FilterKind::typed("object_id", "Done to the object with the number", "done to number"),
+const FILTERS: &[ListFilter] = &[
+    ListFilter::typed("actor_name", "Done by", "done by"),
+    ListFilter::typed("object_name", "Done to (name of a user, group, token or permission)", "done to"),
+    ListFilter { name: "action", label: "What happened", kind: FilterKind::Named("about", ACTION_WORDS) },
+    ListFilter { name: "object_kind", label: "Done to a", kind: FilterKind::Named("done to", OBJECT_WORDS) },
+    ListFilter::typed("address", "From the address", "from the address"),
+    ListFilter::day("from", "Since", "since"),
+    ListFilter::day("to", "Before", "before"),
+    ListFilter::typed("actor_id", "Done by the user with the number", "done by user"),
+    ListFilter::typed("object_id", "Done to the object with the number", "done to number"),
+];
+
+const WORDS: FilterWords =
+    FilterWords { search: "", searched: "", submit: "Show these events", sentence: "Only those" };
+
+const OBJECT_WORDS: &[(&str, &str)] = &[
+    ("user", "User"),
+    ("group", "Group"),
+    ("permission", "Permission"),
+    ("token", "Token"),
+    ("directory", "All data together"),
 ];
 
 /// The actions, in words.
@@ -85,6 +87,8 @@ const ACTION_WORDS: &[(&str, &str)] = &[
     ("request.refused", "Request refused"),
     ("refusals.left_out", "Refusals counted only"),
     ("value.taken", "Taken names met"),
+    ("view.remove", "View removed"),
+    ("view.save", "View saved"),
     ("directory.import", "Rows imported"),
     ("directory.restore", "Backup restored"),
 ];
@@ -126,6 +130,7 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     found.truncate(EVENTS);
     let names = app.directory().group_names(&visit.actor, &groups_in(&found)).await?;
     let mut view = view(&visit, &address, None);
+    view.filters = view.filters.with_saved(views::of_list(&app, &visit, &address).await?);
     view.count = found.len();
     view.next = found.last().filter(|_| more).map(|last| address.with("before", &last.id.to_string()));
     view.previous = query.filter.before.map(|_| address.without("before"));
@@ -134,7 +139,11 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
 }
 
 fn view(visit: &Visit, address: &ListAddress, faults: Option<&ValidationErrors>) -> AuditPage {
-    let mut filters = FilterPanel::new(address, FILTERS, "", faults);
+    let mut filters = FilterPanel::new(address, FILTERS, &WORDS, &FilterNames::default());
+    if let Some(faults) = faults {
+        filters = filters.refused(faults);
+    }
+    filters.csv = without_before(&address.at("/admin/audit.csv"));
     // A new filter begins with the newest event.
     filters.hidden.retain(|(name, _)| name != "before");
     for one in &mut filters.in_force {

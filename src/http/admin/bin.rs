@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterKind, FilterPanel};
+use super::filters::{FilterNames, FilterPanel, FilterWords, ListFilter, ViewLink};
 use super::listing::{ListAddress, SortLink};
 use super::page::SiteFrame;
 use super::places::BIN;
 use super::responses::{page, see_other};
+use super::views;
 use super::visit::Visit;
 use super::words::When;
 use crate::directory::access::{ReadDeleted, ReadDeletedGroups, holds_permission};
@@ -23,13 +24,27 @@ pub(super) const BIN_GROUPS: &str = "/admin/bin/groups";
 /// The order without one in the address.
 const ORDERING: &str = "-deleted_at";
 
-const FILTERS: &[FilterKind] = &[
-    FilterKind::day("deleted_date", "Deleted on", "deleted on"),
-    FilterKind::day("deleted_from", "Deleted since", "deleted since"),
-    FilterKind::day("deleted_to", "Deleted until", "deleted until"),
-    FilterKind::typed("id_min", "Number from", "with a number from"),
-    FilterKind::typed("id_max", "Number to", "with a number up to"),
+const FILTERS: &[ListFilter] = &[
+    ListFilter::day("deleted_date", "Deleted on", "deleted on"),
+    ListFilter::day("deleted_from", "Deleted since", "deleted since"),
+    ListFilter::day("deleted_to", "Deleted until", "deleted until"),
+    ListFilter::typed("id_min", "Number from", "with a number from"),
+    ListFilter::typed("id_max", "Number to", "with a number up to"),
 ];
+
+const USER_WORDS: FilterWords = FilterWords {
+    search: "Search deleted users",
+    searched: "User name or e-mail",
+    submit: "Show these users",
+    sentence: "Only those",
+};
+
+const GROUP_WORDS: FilterWords = FilterWords {
+    search: "Search deleted groups",
+    searched: "Name",
+    submit: "Show these groups",
+    sentence: "Only those",
+};
 
 #[derive(Template)]
 #[template(path = "admin/bin.html")]
@@ -88,14 +103,21 @@ impl BinnedRow {
 impl BinPage {
     fn new(app: &App, visit: &Visit, address: &ListAddress, faults: Option<&ValidationErrors>) -> Self {
         let of_groups = address.path() == BIN_GROUPS;
-        let label = if of_groups { "Search deleted groups" } else { "Search deleted users" };
+        let (words, csv) = match of_groups {
+            true => (&GROUP_WORDS, "/admin/bin/groups.csv"),
+            false => (&USER_WORDS, "/admin/bin.csv"),
+        };
+        let mut filters = FilterPanel::new(address, FILTERS, words, &FilterNames::default());
+        if let Some(faults) = faults {
+            filters = filters.refused(faults);
+        }
         let mut frame = SiteFrame::new("Recycle bin", BIN, visit);
         if faults.is_some() {
             frame.title = "Problem: recycle bin".to_owned();
         }
         Self {
             page: frame,
-            filters: FilterPanel::new(address, FILTERS, label, faults),
+            filters: filters.with_csv(address.at(csv)),
             of_groups,
             has_users: holds_permission::<ReadDeleted>(&visit.identity),
             has_groups: holds_permission::<ReadDeletedGroups>(&visit.identity),
@@ -111,9 +133,11 @@ impl BinPage {
     fn filled(
         mut self,
         address: &ListAddress,
+        saved: Vec<ViewLink>,
         rows: Vec<BinnedRow>,
         [next, previous]: [&Option<PageLink>; 2],
     ) -> Result<Response, ApiError> {
+        self.filters = self.filters.with_saved(saved);
         self.rows = rows;
         (self.next, self.previous) = (address.turn(next), address.turn(previous));
         page(StatusCode::OK, &self)
@@ -136,7 +160,8 @@ pub(super) async fn users(State(app): State<App>, visit: Visit) -> Result<Respon
     let found = app.directory().list_deleted(&visit.actor, &query).await?;
     let row = |user: &DeletedUser| BinnedRow::of_user(&app, user, visit.request.now);
     let rows = found.rows.iter().map(row).collect();
-    BinPage::new(&app, &visit, &address, None).filled(&address, rows, [&found.next, &found.previous])
+    let saved = views::of_list(&app, &visit, &address).await?;
+    BinPage::new(&app, &visit, &address, None).filled(&address, saved, rows, [&found.next, &found.previous])
 }
 
 /// `GET /admin/bin/groups`: deleted groups.
@@ -151,5 +176,6 @@ pub(super) async fn groups(State(app): State<App>, visit: Visit) -> Result<Respo
     let found = app.directory().list_deleted_groups(&visit.actor, &query).await?;
     let row = |group: &DeletedGroup| BinnedRow::of_group(&app, group, visit.request.now);
     let rows = found.rows.iter().map(row).collect();
-    BinPage::new(&app, &visit, &address, None).filled(&address, rows, [&found.next, &found.previous])
+    let saved = views::of_list(&app, &visit, &address).await?;
+    BinPage::new(&app, &visit, &address, None).filled(&address, saved, rows, [&found.next, &found.previous])
 }

@@ -263,7 +263,7 @@ impl Selection {
         status: StatusCode,
         found: Refused,
     ) -> Result<Response, ApiError> {
-        let users = app.directory().selected_users(&visit.actor, &self.ids).await?;
+        let users = app.directory().users_of_ids(&visit.actor, &self.ids).await?;
         let users: BTreeMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
         let row =
             |(place, id): (usize, &UserId)| SelectedUser::new(*id, users.get(id), found.about(place), visit);

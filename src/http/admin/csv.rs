@@ -4,9 +4,11 @@
 //! The file is safe for spreadsheets: a cell that one of them would take for a formula gets an apostrophe in front. It begins
 //! with a mark of UTF-8, without which some of them would not show names in other scripts.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use axum::routing::get;
 use bytes::Bytes;
 use csv::{Terminator, WriterBuilder};
 use futures_util::stream;
@@ -14,10 +16,12 @@ use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 
 use super::visit::Visit;
+use super::{csv_rows, permissions, tokens};
 use crate::directory::Actor;
-use crate::directory::access::scope_list;
-use crate::directory::model::{Group, ListedToken, Timestamp, User, ValidationErrors};
-use crate::directory::query::{GroupQuery, PAGE_MAX, Page, PageLink, TokenQuery, UserQuery};
+use crate::directory::model::AuditFilter;
+use crate::directory::query::{
+    AuditQuery, DeletedGroupQuery, DeletedQuery, GroupQuery, PAGE_MAX, Page, PageLink, TokenQuery, UserQuery,
+};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
@@ -30,7 +34,15 @@ enum List {
     Users,
     Groups,
     Tokens,
+    Sessions,
+    DeletedUsers,
+    DeletedGroups,
+    Permissions,
+    Events,
 }
+
+/// Rows, and the cursor of the next page.
+type Rows = (Vec<Vec<String>>, Option<String>);
 
 impl List {
     fn file(self) -> &'static str {
@@ -38,138 +50,93 @@ impl List {
             Self::Users => "attachment; filename=\"users.csv\"",
             Self::Groups => "attachment; filename=\"groups.csv\"",
             Self::Tokens => "attachment; filename=\"tokens.csv\"",
+            Self::Sessions => "attachment; filename=\"sessions.csv\"",
+            Self::DeletedUsers => "attachment; filename=\"deleted-users.csv\"",
+            Self::DeletedGroups => "attachment; filename=\"deleted-groups.csv\"",
+            Self::Permissions => "attachment; filename=\"permissions.csv\"",
+            Self::Events => "attachment; filename=\"audit.csv\"",
         }
     }
 
     fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::Users => &[
-                "id",
-                "username",
-                "first_name",
-                "last_name",
-                "email",
-                "mobile_number",
-                "gender",
-                "is_active",
-                "is_staff",
-                "is_admin",
-                "groups",
-                "last_login",
-                "created_at",
-                "updated_at",
-            ],
-            Self::Groups => &["id", "name", "notes", "users_count", "created_at", "updated_at"],
-            Self::Tokens => &[
-                "id",
-                "name",
-                "kind",
-                "state",
-                "user_id",
-                "username",
-                "key",
-                "scopes",
-                "read_only",
-                "allowed_networks",
-                "created_at",
-                "expires_at",
-                "last_used_at",
-                "revoked_at",
-            ],
+            Self::Users => csv_rows::USER,
+            Self::Groups => csv_rows::GROUP,
+            Self::Tokens | Self::Sessions => csv_rows::TOKEN,
+            Self::DeletedUsers => csv_rows::DELETED_USER,
+            Self::DeletedGroups => csv_rows::DELETED_GROUP,
+            Self::Permissions => csv_rows::PERMISSION,
+            Self::Events => csv_rows::EVENT,
         }
     }
 
-    /// Reads a page as rows, and the cursor of the next.
+    /// Reads a page as rows.
     async fn read(
         self,
         app: &App,
         actor: &Actor,
         parameters: &[(String, String)],
-    ) -> Result<(Vec<Vec<String>>, Option<String>), ApiError> {
+        cursor: String,
+    ) -> Result<Rows, ApiError> {
         let (directory, now) = (app.directory(), app.directory().clock().now());
-        let invalid = |faults: ValidationErrors| ApiError::Invalid(faults);
+        let paged = || {
+            let page = [("cursor", cursor.clone()), ("limit", PAGE_MAX.to_string())];
+            let page = page.map(|(name, value)| (name.to_owned(), value));
+            parameters.iter().cloned().chain(page).collect::<Vec<_>>()
+        };
         match self {
             Self::Users => {
-                let query = UserQuery::parse(parameters).map_err(invalid)?;
-                Ok(rows(directory.list_users(actor, &query).await?, user))
+                let query = UserQuery::parse(&paged()).map_err(ApiError::Invalid)?;
+                Ok(rows(&directory.list_users(actor, &query).await?, csv_rows::user))
             }
             Self::Groups => {
-                let query = GroupQuery::parse(parameters).map_err(invalid)?;
-                Ok(rows(directory.list_groups(actor, &query).await?, group))
+                let query = GroupQuery::parse(&paged()).map_err(ApiError::Invalid)?;
+                Ok(rows(&directory.list_groups(actor, &query).await?, csv_rows::group))
             }
-            Self::Tokens => {
-                let query = TokenQuery::parse(parameters).map_err(invalid)?;
-                Ok(rows(directory.list_tokens(actor, &query).await?, |listed| token(listed, now)))
+            Self::Tokens | Self::Sessions => {
+                let query = TokenQuery::parse(&paged()).map_err(ApiError::Invalid)?;
+                let row = |listed: &_| csv_rows::token(listed, now);
+                Ok(rows(&directory.list_tokens(actor, &query).await?, row))
             }
+            Self::DeletedUsers => {
+                let query = DeletedQuery::parse(&paged()).map_err(ApiError::Invalid)?;
+                Ok(rows(&directory.list_deleted(actor, &query).await?, csv_rows::deleted_user))
+            }
+            Self::DeletedGroups => {
+                let query = DeletedGroupQuery::parse(&paged()).map_err(ApiError::Invalid)?;
+                Ok(rows(&directory.list_deleted_groups(actor, &query).await?, csv_rows::deleted_group))
+            }
+            Self::Permissions => {
+                let known = directory.permissions(actor).await?;
+                let found = permissions::narrowed(known, parameters).map_err(ApiError::Invalid)?;
+                Ok((found.iter().map(csv_rows::permission).collect(), None))
+            }
+            Self::Events => events(app, actor, parameters, &cursor).await,
         }
     }
 }
 
-fn rows<T>(page: Page<T>, row: impl Fn(&T) -> Vec<String>) -> (Vec<Vec<String>>, Option<String>) {
-    let next = match page.next {
-        Some(PageLink::Cursor(cursor)) => Some(cursor),
+fn rows<T>(page: &Page<T>, row: impl Fn(&T) -> Vec<String>) -> Rows {
+    let next = match &page.next {
+        Some(PageLink::Cursor(cursor)) => Some(cursor.clone()),
         _ => None,
     };
     (page.rows.iter().map(row).collect(), next)
 }
 
-fn time(at: Option<Timestamp>) -> String {
-    at.map(|at| at.to_string()).unwrap_or_default()
-}
-
-fn user(user: &User) -> Vec<String> {
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let groups: Vec<_> = user.groups.iter().map(ToString::to_string).collect();
-    vec![
-        user.id.to_string(),
-        user.username.clone(),
-        user.first_name.clone(),
-        user.last_name.clone(),
-        text(&user.email),
-        text(&user.mobile_number),
-        text(&user.gender),
-        user.is_active.to_string(),
-        user.is_staff.to_string(),
-        user.is_admin.to_string(),
-        groups.join(" "),
-        time(user.last_login),
-        time(Some(user.created_at)),
-        time(Some(user.updated_at)),
-    ]
-}
-
-fn group(group: &Group) -> Vec<String> {
-    vec![
-        group.id.to_string(),
-        group.name.clone(),
-        group.notes.clone().unwrap_or_default(),
-        group.users_count.to_string(),
-        time(Some(group.created_at)),
-        time(Some(group.updated_at)),
-    ]
-}
-
-fn token(listed: &ListedToken, now: Timestamp) -> Vec<String> {
-    let token = &listed.token;
-    let narrowing = &token.narrowing;
-    let scopes = narrowing.scopes.as_ref().map(|scopes| scope_list(scopes).join(" "));
-    let networks = narrowing.allowed_networks.as_ref().map(|networks| networks.texts().join(" "));
-    vec![
-        token.id.to_string(),
-        token.name.clone(),
-        token.kind.as_str().to_owned(),
-        token.state(now).as_str().to_owned(),
-        token.user_id.to_string(),
-        listed.username.clone().unwrap_or_default(),
-        super::words::key_ends(token),
-        scopes.unwrap_or_default(),
-        narrowing.read_only.to_string(),
-        networks.unwrap_or_default(),
-        time(Some(token.created_at)),
-        time(token.expires_at),
-        time(token.last_used_at),
-        time(token.revoked_at),
-    ]
+/// Reads events, newest first. Their cursor is the number of the last one.
+async fn events(
+    app: &App,
+    actor: &Actor,
+    parameters: &[(String, String)],
+    cursor: &str,
+) -> Result<Rows, ApiError> {
+    let AuditQuery { filter, .. } = AuditQuery::parse(parameters, &[]).map_err(ApiError::Invalid)?;
+    let filter = AuditFilter { before: cursor.parse().ok(), ..filter };
+    let found = app.directory().audit_events(actor, &filter, PAGE_MAX).await?;
+    let is_full = found.len() >= usize::try_from(PAGE_MAX).unwrap_or(usize::MAX);
+    let next = found.last().filter(|_| is_full).map(|last| last.id.to_string());
+    Ok((found.iter().map(csv_rows::event).collect(), next))
 }
 
 /// Makes a cell that no spreadsheet takes for a formula. Programs that split cells at other characters than commas may begin a
@@ -217,11 +184,8 @@ struct Export {
 impl Export {
     /// Reads the page of a cursor, with the rights that the person has now.
     async fn turn(&mut self, cursor: String) -> Result<(), ApiError> {
-        self.parameters.retain(|(name, _)| name != "cursor" && name != "limit");
-        self.parameters.push(("cursor".to_owned(), cursor));
-        self.parameters.push(("limit".to_owned(), PAGE_MAX.to_string()));
         self.actor = self.app.directory().confirm(&self.actor).await?;
-        let (rows, next) = self.list.read(&self.app, &self.actor, &self.parameters).await?;
+        let (rows, next) = self.list.read(&self.app, &self.actor, &self.parameters, cursor).await?;
         self.piece = written(rows.iter().map(|row| row.iter().map(String::as_str).collect()))?;
         self.next = next;
         Ok(())
@@ -243,9 +207,13 @@ async fn next_piece(export: Option<Export>) -> Option<(Result<Bytes, std::io::Er
 }
 
 async fn answer(app: App, visit: Visit, list: List) -> Result<Response, ApiError> {
-    let own = |name: &str| ["done", "undo", "cursor", "limit"].contains(&name);
+    let own = |name: &str| ["done", "undo", "cursor", "limit", "before"].contains(&name);
     let sent = visit.request.query.iter();
-    let parameters = sent.filter(|(name, value)| !own(name) && !value.is_empty()).cloned().collect();
+    let mut parameters: Vec<_> =
+        sent.filter(|(name, value)| !own(name) && !value.is_empty()).cloned().collect();
+    if let List::Sessions = list {
+        parameters = tokens::session_filters(parameters);
+    }
     let mut export =
         Export { app, actor: visit.actor.clone(), list, parameters, piece: Bytes::new(), next: None };
     // The first page is read before the answer begins, so that an early failure still gets a status.
@@ -259,19 +227,21 @@ async fn answer(app: App, visit: Visit, list: List) -> Result<Response, ApiError
     Ok(response)
 }
 
-/// `GET /admin/users.csv`.
-pub(super) async fn users(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
-    answer(app, visit, List::Users).await
-}
-
-/// `GET /admin/groups.csv`.
-pub(super) async fn groups(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
-    answer(app, visit, List::Groups).await
-}
-
-/// `GET /admin/tokens.csv`.
-pub(super) async fn tokens(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
-    answer(app, visit, List::Tokens).await
+/// The routes of all lists as CSV.
+pub(super) fn routes() -> Router<App> {
+    let lists = [
+        ("/admin/users.csv", List::Users),
+        ("/admin/groups.csv", List::Groups),
+        ("/admin/tokens.csv", List::Tokens),
+        ("/admin/sessions.csv", List::Sessions),
+        ("/admin/bin.csv", List::DeletedUsers),
+        ("/admin/bin/groups.csv", List::DeletedGroups),
+        ("/admin/permissions.csv", List::Permissions),
+        ("/admin/audit.csv", List::Events),
+    ];
+    lists.into_iter().fold(Router::new(), |router, (path, list)| {
+        router.route(path, get(move |State(app): State<App>, visit: Visit| answer(app, visit, list)))
+    })
 }
 
 #[cfg(test)]

@@ -73,6 +73,8 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("token.find", "search", "looked up whose a key is"),
     ("token.prune", "clock", "deleted ended tokens"),
     ("request.refused", "stop", "was refused a request"),
+    ("view.save", "save", "saved a view of a list:"),
+    ("view.remove", "bin", "removed a saved view of a list:"),
     ("directory.import", "save", "imported rows"),
     ("directory.restore", "undo", "restored a backup"),
 ];

@@ -62,6 +62,13 @@ pub(super) struct FieldProblem {
 impl Problems {
     /// Takes the errors of a use case. `labels` has the names of the inputs of the page, and what people call them.
     pub(super) fn of(errors: &ValidationErrors, labels: &[(&'static str, &'static str)]) -> Self {
+        let mut problems = Self::default();
+        problems.add(errors, labels);
+        problems
+    }
+
+    /// Adds errors.
+    pub(super) fn add(&mut self, errors: &ValidationErrors, labels: &[(&'static str, &'static str)]) {
         let label =
             |field: &str| labels.iter().find(|(name, _)| *name == field).map_or("", |(_, label)| label);
         let problem = |(field, texts): (&str, &[String])| FieldProblem {
@@ -70,7 +77,7 @@ impl Problems {
             text: texts.join(" "),
             help: None,
         };
-        Self(errors.iter().map(problem).collect())
+        self.0.extend(errors.iter().map(problem));
     }
 
     /// One problem that concerns the whole form.

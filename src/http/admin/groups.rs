@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterKind, FilterPanel};
+use super::filters::{FilterNames, FilterPanel, FilterWords, ListFilter};
 use super::listing::{ListAddress, SortLink};
 use super::page::{SiteFrame, UndoForm};
 use super::places::GROUPS;
 use super::responses::page;
+use super::views;
 use super::visit::Visit;
 use super::words::When;
 use crate::directory::access::{CreateGroup, holds_permission};
@@ -23,18 +24,25 @@ const ORDERING: &str = "name";
 /// The longest part of the notes that a row shows, in characters.
 const NOTES_MAX: usize = 120;
 
-const FILTERS: &[FilterKind] = &[
-    FilterKind::typed("users_count_min", "Members, at least", "with members from"),
-    FilterKind::typed("users_count_max", "Members, at most", "with members up to"),
-    FilterKind::day("created_date", "Created on", "created on"),
-    FilterKind::day("created_from", "Created since", "created since"),
-    FilterKind::day("created_to", "Created until", "created until"),
-    FilterKind::day("updated_date", "Changed on", "changed on"),
-    FilterKind::day("updated_from", "Changed since", "changed since"),
-    FilterKind::day("updated_to", "Changed until", "changed until"),
-    FilterKind::typed("id_min", "Number from", "with a number from"),
-    FilterKind::typed("id_max", "Number to", "with a number up to"),
+const FILTERS: &[ListFilter] = &[
+    ListFilter::typed("users_count_min", "Members, at least", "with members from"),
+    ListFilter::typed("users_count_max", "Members, at most", "with members up to"),
+    ListFilter::day("created_date", "Created on", "created on"),
+    ListFilter::day("created_from", "Created since", "created since"),
+    ListFilter::day("created_to", "Created until", "created until"),
+    ListFilter::day("updated_date", "Changed on", "changed on"),
+    ListFilter::day("updated_from", "Changed since", "changed since"),
+    ListFilter::day("updated_to", "Changed until", "changed until"),
+    ListFilter::typed("id_min", "Number from", "with a number from"),
+    ListFilter::typed("id_max", "Number to", "with a number up to"),
 ];
+
+const WORDS: FilterWords = FilterWords {
+    search: "Search groups",
+    searched: "Name or notes",
+    submit: "Show these groups",
+    sentence: "Only those",
+};
 
 #[derive(Template)]
 #[template(path = "admin/groups.html")]
@@ -83,7 +91,8 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     let address = ListAddress::new(GROUPS, &visit.request.query, ORDERING);
     let mut view = GroupListPage {
         page: SiteFrame::new("Groups", GROUPS, &visit),
-        filters: FilterPanel::new(&address, FILTERS, "Search groups", None),
+        filters: FilterPanel::new(&address, FILTERS, &WORDS, &FilterNames::default())
+            .with_csv(address.at("/admin/groups.csv")),
         name: address.sorted_by("name"),
         users_count: address.sorted_by("users_count"),
         updated: address.sorted_by("updated_at"),
@@ -96,12 +105,13 @@ pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Respons
     let query = match GroupQuery::parse(&address.api()) {
         Ok(query) => query,
         Err(faults) => {
-            view.filters = FilterPanel::new(&address, FILTERS, "Search groups", Some(&faults));
+            view.filters = view.filters.refused(&faults);
             view.page.title = "Problem: groups".to_owned();
             return page(StatusCode::BAD_REQUEST, &view);
         }
     };
     let found = app.directory().list_groups(&visit.actor, &query).await?;
+    view.filters = view.filters.with_saved(views::of_list(&app, &visit, &address).await?);
     view.rows = found.rows.iter().map(|group| ListedGroup::new(group, visit.request.now)).collect();
     view.next = address.turn(&found.next);
     view.previous = address.turn(&found.previous);

@@ -1,5 +1,6 @@
 //! What lists of the site share: the parameters of the address, which are the API's, and links that change them.
 
+use super::chooser;
 use super::visit::escaped;
 use crate::directory::query::PageLink;
 
@@ -18,7 +19,8 @@ pub(super) struct ListAddress {
 impl ListAddress {
     /// Reads the parameters of a list at this path that has this order without one in the address.
     pub(super) fn new(path: impl Into<String>, query: &[(String, String)], ordering: &'static str) -> Self {
-        let kept = query.iter().filter(|(name, value)| !value.is_empty() && !OWN.contains(&name.as_str()));
+        let is_own = |name: &str| OWN.contains(&name) || name.starts_with(chooser::TYPED);
+        let kept = query.iter().filter(|(name, value)| !value.is_empty() && !is_own(name));
         Self { path: path.into(), parameters: kept.cloned().collect(), ordering }
     }
 

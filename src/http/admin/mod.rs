@@ -25,13 +25,14 @@ mod audit;
 mod bin;
 mod bin_actions;
 mod bulk;
+mod chooser;
 mod confirm;
 mod csv;
+mod csv_rows;
 mod errors;
 mod event_words;
 mod events;
 mod fields;
-mod filter_inputs;
 mod filters;
 mod form;
 mod group;
@@ -49,6 +50,7 @@ mod page;
 mod permission;
 mod permission_edit;
 mod permissions;
+mod picture;
 mod places;
 mod responses;
 mod root;
@@ -72,6 +74,7 @@ mod user_password;
 mod user_rights;
 mod user_values;
 mod users;
+mod views;
 mod visit;
 mod words;
 
@@ -123,13 +126,14 @@ fn sign_in_routes() -> Router<App> {
         .route("/admin/confirm", get(confirm::show).post(confirm::submit))
         .route("/admin/set-up", get(set_up::show).post(set_up::submit))
         .route("/admin/look", post(look_form::change))
+        .route("/admin/views", post(views::save))
+        .route("/admin/views/remove", post(views::remove))
         .route("/admin/settings", get(settings::show))
 }
 
 fn user_routes() -> Router<App> {
     Router::new()
         .route("/admin/users", get(users::list))
-        .route("/admin/users.csv", get(csv::users))
         .route("/admin/users/new", get(user_form::show_new).post(user_form::create))
         .route("/admin/users/bulk", post(bulk::submit))
         .route("/admin/users/restore", post(bulk::undo))
@@ -141,13 +145,13 @@ fn user_routes() -> Router<App> {
         .route("/admin/users/{id}/groups", get(user_rights::show_groups).post(user_rights::save_groups))
         .route("/admin/users/{id}/password", get(user_password::show).post(user_password::save))
         .route("/admin/users/{id}/tokens/new", get(token_form::show_new).post(token_form::issue))
+        .route(picture::OTHERS, get(picture::show).post(picture::save))
         .route("/admin/users/{id}/{action}", get(user_action::ask).post(user_action::submit))
 }
 
 fn token_routes() -> Router<App> {
     Router::new()
         .route("/admin/tokens", get(tokens::list))
-        .route("/admin/tokens.csv", get(csv::tokens))
         .route("/admin/tokens/find", get(tokens::show_find).post(tokens::find))
         .route("/admin/tokens/revoke", post(token_revoke::submit))
         .route("/admin/tokens/{id}", get(token_page::show))
@@ -161,6 +165,7 @@ fn account_routes() -> Router<App> {
     Router::new()
         .route("/admin/account", get(account::show))
         .route("/admin/account/profile", post(account::change_profile))
+        .route(picture::OWN, get(picture::show_own).post(picture::save_own))
         .route("/admin/account/password", post(account::change_password))
         .route("/admin/account/sign-out-others", post(account::sign_out_others))
         .route("/admin/account/sessions/{id}/end", post(account::end_session))
@@ -170,7 +175,6 @@ fn group_routes() -> Router<App> {
     use self::group_members::{add, ask_add, ask_remove, remove};
     Router::new()
         .route("/admin/groups", get(groups::list))
-        .route("/admin/groups.csv", get(csv::groups))
         .route("/admin/groups/new", get(group_edit::ask_new).post(group_edit::create))
         .route("/admin/groups/{id}", get(group::show))
         .route("/admin/groups/{id}/edit", get(group_edit::ask).post(group_edit::submit))
@@ -201,6 +205,7 @@ fn record_routes() -> Router<App> {
         .route("/admin/bin/users/{id}/purge", get(ask_purge_user).post(purge_user))
         .route("/admin/bin/groups/{id}/restore", post(bin_actions::restore_group))
         .route("/admin/bin/groups/{id}/purge", get(ask_purge_group).post(purge_group))
+        .merge(csv::routes())
 }
 
 /// What happens around every page.
@@ -208,7 +213,7 @@ async fn around(State(app): State<App>, route: MatchedPath, request: Request, ne
     let (mut parts, body) = request.into_parts();
     let counted = CountedRequest::default();
     parts.extensions.insert(counted.clone());
-    let prepared = prepared(&app, &mut parts).await;
+    let prepared = prepared(&app, &mut parts, route.as_str()).await;
     let (path, site) = (path_after_sign_in(&parts), parts.extensions.get::<Site>().cloned());
     let (session, response) = match prepared {
         Ok(session) => (session, next.run(Request::from_parts(parts, body)).await),
@@ -244,7 +249,7 @@ fn to_sign_in(app: &App, site: Option<&Site>, session: &Session, path: &str) -> 
 }
 
 /// Finds the session, and checks what does not depend on the page: where a form comes from, and how many requests there are.
-async fn prepared(app: &App, parts: &mut Parts) -> Result<Session, (Session, ApiError)> {
+async fn prepared(app: &App, parts: &mut Parts, route: &str) -> Result<Session, (Session, ApiError)> {
     let none = Session::default;
     let site = parts.extensions.get::<Site>().cloned();
     let site = site.ok_or_else(|| (none(), ApiError::Internal("a request without a site".to_owned())))?;
@@ -257,7 +262,9 @@ async fn prepared(app: &App, parts: &mut Parts) -> Result<Session, (Session, Api
         return Err((session, error));
     }
     if session.identity.is_some() {
-        parts.extensions.insert(BodyLimit { texts: app.settings().max_body_bytes, file: None });
+        let takes_file = [picture::OWN, picture::OTHERS].contains(&route);
+        let file = takes_file.then(|| app.media().studio().limits().max_bytes);
+        parts.extensions.insert(BodyLimit { texts: app.settings().max_body_bytes, file });
     }
     parts.extensions.insert(session.clone());
     Ok(session)

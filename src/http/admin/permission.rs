@@ -61,8 +61,7 @@ pub(super) fn permission_key(id: &str) -> Result<PermissionKey, ApiError> {
 /// Returns the permission of a path.
 pub(super) async fn existing(app: &App, visit: &Visit, id: &str) -> Result<Permission, ApiError> {
     let key = permission_key(id)?;
-    let known = app.directory().permissions(&visit.actor).await.map_err(hidden)?;
-    known.into_iter().find(|one| key.is(one)).ok_or(ApiError::NotFound)
+    app.directory().permission(&visit.actor, &key).await.map_err(hidden)
 }
 
 /// `GET /admin/permissions/{id}`.

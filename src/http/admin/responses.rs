@@ -55,17 +55,16 @@ pub(super) fn with_headers(mut response: Response, app: &App) -> Response {
     response
 }
 
+/// The origin of media files; `None` if they are on this one.
+pub(super) fn media_origin(media_url: &str) -> Option<&str> {
+    let host = media_url.find("://").filter(|_| is_absolute_url(media_url))? + 3;
+    let end = media_url.get(host..)?.find('/').map_or(media_url.len(), |at| host + at);
+    media_url.get(..end)
+}
+
 /// The content security policy of every page. Pictures may come from the origin of media files, if that is another one.
 fn policy(media_url: &str) -> String {
-    let media = match is_absolute_url(media_url) {
-        true => {
-            let host = media_url.find("://").map_or(0, |at| at + 3);
-            let end =
-                media_url.get(host..).and_then(|rest| rest.find('/')).map_or(media_url.len(), |at| host + at);
-            format!(" {}", media_url.get(..end).unwrap_or_default())
-        }
-        false => String::new(),
-    };
+    let media = media_origin(media_url).map(|origin| format!(" {origin}")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'{media}; connect-src 'self'; \
          form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \

@@ -5,13 +5,15 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filter_inputs::{self, FilterChip, FilterKind, ListFilter, ShownFilter, ViewLink};
+use super::chooser::{self, Asked};
+use super::filters::{Chosen, FilterPanel, FilterWords, ListFilter, ViewLink, flag};
 use super::form::{Problems, refused};
 use super::listing::{ListAddress, SortLink};
 use super::page::SiteFrame;
 use super::places::{SESSIONS, TOKENS};
 use super::responses::{page, see_other};
 use super::token_shown::ListedTokenRow;
+use super::views;
 use super::visit::Visit;
 use crate::directory::access::{ReadTokens, RevokeToken, holds_permission};
 use crate::directory::error::{Denial, Error};
@@ -24,60 +26,45 @@ use crate::http::error::ApiError;
 /// The order without one in the address: newest first.
 const ORDERING: &str = "-id";
 
-const STATES: FilterKind = FilterKind::OneOf(&[
-    ("active", "Valid", "valid"),
-    ("expired", "Expired", "expired"),
-    ("revoked", "Revoked", "revoked"),
-]);
-const KINDS: FilterKind = FilterKind::OneOf(&[
-    ("api", "Issued by name", "issued by name"),
-    ("imported", "Imported", "imported"),
-    ("sign_in", "Sign-in to the API", "sign-ins to the API"),
-    ("browser", "Session of this site", "sessions of this site"),
-]);
-
-macro_rules! flag {
-    ($name:literal, $label:literal, $yes:literal, $no:literal) => {
-        ListFilter {
-            name: $name,
-            label: $label,
-            kind: FilterKind::OneOf(&[("true", "Yes", $yes), ("false", "No", $no)]),
-        }
-    };
-}
-
-macro_rules! typed {
-    ($name:literal, $label:literal, $input:literal, $words:literal) => {
-        ListFilter { name: $name, label: $label, kind: FilterKind::Typed($input, $words) }
-    };
-}
-
 /// Every filter of the list of tokens.
 const FILTERS: &[ListFilter] = &[
-    ListFilter { name: "state", label: "State", kind: STATES },
-    ListFilter { name: "kind", label: "Kind", kind: KINDS },
-    typed!("user_id", "Owner's number", "text", "of the user with the number"),
-    typed!("name", "Name is", "text", "with the name"),
-    typed!("key", "Key shown as", "text", "shown as"),
+    ListFilter::one_of(
+        "state",
+        "State",
+        &[("active", "Valid", "valid"), ("expired", "Expired", "expired"), ("revoked", "Revoked", "revoked")],
+    ),
+    ListFilter::one_of(
+        "kind",
+        "Kind",
+        &[
+            ("api", "Issued by name", "issued by name"),
+            ("imported", "Imported", "imported"),
+            ("sign_in", "Sign-in to the API", "sign-ins to the API"),
+            ("browser", "Session of this site", "sessions of this site"),
+        ],
+    ),
+    ListFilter::chosen("user_id", "Owner's user name", Chosen::User, "of"),
+    ListFilter::typed("name", "Name is", "with the name"),
+    ListFilter::typed("key", "Key shown as", "shown as"),
     flag!("has_expiry", "Ends by itself", "that end by themselves", "without an end"),
-    typed!("expires_date", "Ends on", "date", "that end on"),
-    typed!("expires_from", "Ends since", "date", "that end since"),
-    typed!("expires_to", "Ends until", "date", "that end until"),
+    ListFilter::day("expires_date", "Ends on", "that end on"),
+    ListFilter::day("expires_from", "Ends since", "that end since"),
+    ListFilter::day("expires_to", "Ends until", "that end until"),
     flag!("is_used", "Ever used", "that were used", "that were never used"),
-    typed!("unused_since", "Not used since", "date", "not used since"),
-    typed!("last_used_date", "Used on", "date", "last used on"),
-    typed!("last_used_from", "Used since", "date", "last used since"),
-    typed!("last_used_to", "Used until", "date", "last used until"),
-    typed!("created_date", "Made on", "date", "made on"),
-    typed!("created_from", "Made since", "date", "made since"),
-    typed!("created_to", "Made until", "date", "made until"),
+    ListFilter::day("unused_since", "Not used since", "not used since"),
+    ListFilter::day("last_used_date", "Used on", "last used on"),
+    ListFilter::day("last_used_from", "Used since", "last used since"),
+    ListFilter::day("last_used_to", "Used until", "last used until"),
+    ListFilter::day("created_date", "Made on", "made on"),
+    ListFilter::day("created_from", "Made since", "made since"),
+    ListFilter::day("created_to", "Made until", "made until"),
     flag!("has_scopes", "Has scopes", "with scopes", "without scopes"),
-    typed!("scope", "With the scope", "text", "with the scope"),
+    ListFilter::typed("scope", "With the scope", "with the scope"),
     flag!("read_only", "Reads only", "that only read", "that also write"),
     flag!("has_networks", "Limited to networks", "limited to networks", "usable from anywhere"),
-    typed!("network", "Usable from", "text", "usable from"),
-    typed!("id_min", "Number from", "text", "with a number from"),
-    typed!("id_max", "Number to", "text", "with a number up to"),
+    ListFilter::typed("network", "Usable from", "usable from"),
+    ListFilter::typed("id_min", "Number from", "with a number from"),
+    ListFilter::typed("id_max", "Number to", "with a number up to"),
 ];
 
 /// A list of tokens: its place and what is special about it.
@@ -85,15 +72,19 @@ struct TokenListKind {
     path: &'static str,
     title: &'static str,
     about: &'static str,
+    words: FilterWords,
+    csv: &'static str,
     /// Filters that hold unless the address has others of the same names.
     defaults: &'static [(&'static str, &'static str)],
     views: &'static [(&'static str, &'static [(&'static str, &'static str)])],
 }
 
-const ALL: TokenListKind = TokenListKind {
+static ALL: TokenListKind = TokenListKind {
     path: TOKENS,
     title: "Tokens",
     about: "Keys of scripts and services, and sign-ins, of all people.",
+    words: FilterWords { search: "", searched: "", submit: "Show these tokens", sentence: "Tokens that are" },
+    csv: "/admin/tokens.csv",
     defaults: &[],
     views: &[
         ("All", &[]),
@@ -105,10 +96,17 @@ const ALL: TokenListKind = TokenListKind {
     ],
 };
 
-const SIGN_INS: TokenListKind = TokenListKind {
+static SIGN_INS: TokenListKind = TokenListKind {
     path: SESSIONS,
     title: "Sessions",
     about: "Who is signed in, to this site or to the API.",
+    words: FilterWords {
+        search: "",
+        searched: "",
+        submit: "Show these sessions",
+        sentence: "Sessions that are",
+    },
+    csv: "/admin/sessions.csv",
     defaults: &[("kind", "browser"), ("state", "active")],
     views: &[
         ("In this site", &[]),
@@ -121,16 +119,12 @@ const SIGN_INS: TokenListKind = TokenListKind {
 #[template(path = "admin/tokens.html")]
 struct TokenListPage {
     page: SiteFrame,
-    problems: Problems,
     list: &'static TokenListKind,
     views: Vec<ViewLink>,
-    filters: Vec<ShownFilter>,
-    hidden: Vec<(String, String)>,
-    chips: Vec<FilterChip>,
+    filters: FilterPanel,
     sorted: SortedColumns,
     rows: Vec<ListedTokenRow>,
     can_revoke: bool,
-    csv: String,
     next: Option<String>,
     previous: Option<String>,
 }
@@ -146,19 +140,22 @@ impl TokenListPage {
         visit: &Visit,
         list: &'static TokenListKind,
         address: &ListAddress,
+        mut filters: FilterPanel,
         found: Option<&Page<ListedToken>>,
-        problems: Problems,
     ) -> Self {
         let rows = found.map(|found| &found.rows[..]).unwrap_or_default();
-        let title =
-            if problems.are_any() { format!("Problem: {}", list.title) } else { list.title.to_owned() };
+        let title = match filters.problems.are_any() {
+            true => format!("Problem: {}", list.title),
+            false => list.title.to_owned(),
+        };
+        // Taking a default away would change nothing.
+        let is_default = |name: &str| list.defaults.contains(&(name, address.get(name)));
+        filters.in_force.retain(|one| !is_default(one.name));
         Self {
             page: SiteFrame::new(title, list.path, visit),
             list,
-            views: views(list, address),
-            filters: ShownFilter::all(FILTERS, address, &problems),
-            hidden: address.hidden(&filter_inputs::inputs(FILTERS)),
-            chips: chips(list, address),
+            views: usual_views(list, address),
+            filters,
             sorted: SortedColumns {
                 created: address.sorted_by("created_at"),
                 last_used: address.sorted_by("last_used_at"),
@@ -166,32 +163,22 @@ impl TokenListPage {
             },
             rows: rows.iter().map(|listed| ListedTokenRow::new(listed, visit)).collect(),
             can_revoke: holds_permission::<RevokeToken>(&visit.identity),
-            csv: address.at("/admin/tokens.csv"),
             next: found.and_then(|found| address.turn(&found.next)),
             previous: found.and_then(|found| address.turn(&found.previous)),
-            problems,
         }
     }
 }
 
-fn views(list: &'static TokenListKind, address: &ListAddress) -> Vec<ViewLink> {
+fn usual_views(list: &'static TokenListKind, address: &ListAddress) -> Vec<ViewLink> {
     let (_, current) = address.split_ordering();
     let link = |(label, pairs): &(&'static str, &'static [(&'static str, &'static str)])| {
         let pairs: Vec<_> =
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let view = with_defaults(list, pairs.clone());
         let path = ListAddress::new(list.path, &pairs, ORDERING).whole();
-        ViewLink { label, is_current: sorted(view) == sorted(current.clone()), path }
+        ViewLink { label: (*label).to_owned(), is_current: sorted(view) == sorted(current.clone()), path }
     };
     list.views.iter().map(link).collect()
-}
-
-/// The chips of the filters in force, without the defaults: taking one away would change nothing.
-fn chips(list: &TokenListKind, address: &ListAddress) -> Vec<FilterChip> {
-    let is_default = |chip: &FilterChip| {
-        list.defaults.iter().any(|(name, value)| *name == chip.name && address.get(name) == *value)
-    };
-    filter_inputs::chips(FILTERS, address).into_iter().filter(|chip| !is_default(chip)).collect()
 }
 
 fn sorted(mut pairs: Vec<(String, String)>) -> Vec<(String, String)> {
@@ -207,6 +194,11 @@ fn with_defaults(list: &TokenListKind, mut pairs: Vec<(String, String)>) -> Vec<
         }
     }
     pairs
+}
+
+/// Adds the filters that make a list of tokens one of sessions.
+pub(super) fn session_filters(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    with_defaults(&SIGN_INS, pairs)
 }
 
 /// `GET /admin/tokens`.
@@ -225,16 +217,20 @@ async fn show(app: &App, visit: &Visit, list: &'static TokenListKind) -> Result<
     }
     let pairs = with_defaults(list, visit.request.query.clone());
     let address = ListAddress::new(list.path, &pairs, ORDERING);
-    let query = match TokenQuery::parse(&address.api()) {
-        Ok(query) => query,
-        Err(faults) => {
-            let problems = Problems::of(&faults, &filter_inputs::labels(FILTERS));
-            let view = TokenListPage::new(visit, list, &address, None, problems);
-            return page(StatusCode::BAD_REQUEST, &view);
+    let filters = (FILTERS, &list.words);
+    let query = match chooser::asked(app, visit, &address, filters, TokenQuery::parse).await? {
+        Asked::Elsewhere(list) => return Ok(list),
+        Asked::Refused(panel) => {
+            return page(StatusCode::BAD_REQUEST, &TokenListPage::new(visit, list, &address, panel, None));
         }
+        Asked::Query(query) => query,
     };
     let found = app.directory().list_tokens(&visit.actor, &query).await?;
-    page(StatusCode::OK, &TokenListPage::new(visit, list, &address, Some(&found), Problems::default()))
+    let names = chooser::names(app, visit, &address, FILTERS, std::iter::empty()).await?;
+    let saved = views::of_list(app, visit, &address).await?;
+    let panel = FilterPanel::new(&address, FILTERS, &list.words, &names).with_saved(saved);
+    let panel = panel.with_csv(address.at(list.csv));
+    page(StatusCode::OK, &TokenListPage::new(visit, list, &address, panel, Some(&found)))
 }
 
 #[derive(Template)]

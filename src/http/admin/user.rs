@@ -7,6 +7,7 @@ use http::StatusCode;
 
 use super::events::{ShownEvent, events_of_user};
 use super::page::SiteFrame;
+use super::picture;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::visit::{Visit, VisitWith};
@@ -34,6 +35,7 @@ const EVENTS_MAX: u32 = 10;
 struct UserPage {
     page: SiteFrame,
     user: ShownUser,
+    picture: Option<String>,
     rights: Vec<ShownRight>,
     groups: Vec<ShownGroup>,
     tokens: Option<Vec<ShownToken>>,
@@ -173,6 +175,7 @@ pub(super) async fn show(
     let id = user_id(&id)?;
     let details = app.directory().user_details(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
     let mut view = UserPage::new(&visit, &details);
+    view.picture = picture::url(&app, &visit, &details.user, 128);
     if holds_permission::<ReadTokens>(&visit.identity) {
         let listed = app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?;
         let (sessions, tokens) = split(listed.rows, visit.request.now);
@@ -194,6 +197,7 @@ impl UserPage {
         Self {
             page: SiteFrame::new(display_name(user), USERS, visit),
             user: ShownUser::new(user, visit.request.now),
+            picture: None,
             rights: rights(details),
             groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
             tokens: None,

@@ -1,69 +1,77 @@
 //! `/admin/users`: the list of users, with every filter of the API.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
 use super::bulk::{self, BulkAction};
-use super::form::Problems;
+use super::chooser::{self, Asked};
+use super::filters::{Chosen, FilterNames, FilterPanel, FilterWords, ListFilter, ViewLink, flag};
 use super::listing::{ListAddress, SortLink};
 use super::page::{SiteFrame, UndoForm};
+use super::picture;
 use super::places::USERS;
 use super::responses::page;
+use super::views;
 use super::visit::Visit;
 use super::words::{Face, When, display_name};
 use crate::directory::access::{CreateUser, holds_permission};
-use crate::directory::model::{GroupId, Timestamp, User};
-use crate::directory::query::{Page, UserQuery};
+use crate::directory::model::User;
+use crate::directory::query::UserQuery;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
 /// The order without one in the address.
 const ORDERING: &str = "username";
 
-/// Filters with a choice: the name of the parameter, its label, the words for true and for false, and those in the sentence.
-const CHOICES: &[(&str, &str, [&str; 2], [&str; 2])] = &[
-    ("is_active", "May sign in", ["Active", "Inactive"], ["active", "inactive"]),
-    ("is_staff", "Staff", ["Yes", "No"], ["staff", "not staff"]),
-    ("is_admin", "Admin", ["Yes", "No"], ["admins", "not admins"]),
-    ("is_online", "Online", ["Yes", "No"], ["online", "not online"]),
-    ("has_token", "Has a token", ["Yes", "No"], ["with a token", "without a token"]),
-    (
-        "has_email",
-        "Has an e-mail address",
-        ["Yes", "No"],
-        ["with an e-mail address", "without an e-mail address"],
+/// Every filter of the list.
+const FILTERS: &[ListFilter] = &[
+    flag!("is_active", "May sign in", ["Active", "Inactive"], "active", "inactive"),
+    flag!("is_staff", "Staff", "staff", "not staff"),
+    flag!("is_admin", "Admin", "admins", "not admins"),
+    flag!("is_online", "Online", "online", "not online"),
+    flag!("has_token", "Has a token", "with a token", "without a token"),
+    flag!("has_email", "Has an e-mail address", "with an e-mail address", "without an e-mail address"),
+    flag!("has_phone", "Has a mobile number", "with a mobile number", "without a mobile number"),
+    flag!("has_avatar", "Has a picture", "with a picture", "without a picture"),
+    flag!("has_groups", "In a group", "in a group", "in no group"),
+    flag!("has_first_name", "Has a first name", "with a first name", "without a first name"),
+    flag!("has_last_name", "Has a last name", "with a last name", "without a last name"),
+    ListFilter::chosen("group_id", "In the group", Chosen::Group, "in"),
+    ListFilter::chosen("groups_in", "In one of the groups (one a line)", Chosen::Groups, "in"),
+    ListFilter::one_of(
+        "gender",
+        "Gender is",
+        &[
+            ("male", "male", "of the gender male"),
+            ("female", "female", "of the gender female"),
+            ("non-binary", "non-binary", "of the gender non-binary"),
+            ("other", "other", "of the gender other"),
+        ],
     ),
-    ("has_phone", "Has a mobile number", ["Yes", "No"], ["with a mobile number", "without a mobile number"]),
-    ("has_avatar", "Has a picture", ["Yes", "No"], ["with a picture", "without a picture"]),
-    ("has_groups", "In a group", ["Yes", "No"], ["in a group", "in no group"]),
-    ("has_first_name", "Has a first name", ["Yes", "No"], ["with a first name", "without a first name"]),
-    ("has_last_name", "Has a last name", ["Yes", "No"], ["with a last name", "without a last name"]),
+    ListFilter::typed("username", "User name is", "with the user name"),
+    ListFilter::typed("email", "E-mail is", "with the address"),
+    ListFilter::typed("mobile_number", "Mobile number is", "with the number"),
+    ListFilter::day("last_login_date", "Signed in on", "signed in on"),
+    ListFilter::day("last_login_from", "Signed in since", "signed in since"),
+    ListFilter::day("last_login_to", "Signed in until", "signed in until"),
+    ListFilter::day("created_date", "Created on", "created on"),
+    ListFilter::day("created_from", "Created since", "created since"),
+    ListFilter::day("created_to", "Created until", "created until"),
+    ListFilter::day("updated_date", "Changed on", "changed on"),
+    ListFilter::day("updated_from", "Changed since", "changed since"),
+    ListFilter::day("updated_to", "Changed until", "changed until"),
+    ListFilter::typed("id_min", "Number from", "with a number from"),
+    ListFilter::typed("id_max", "Number to", "with a number up to"),
 ];
 
-/// Filters that are typed: the name, the label, the type of the input, and the words in the sentence.
-const TYPED: &[(&str, &str, &str, &str)] = &[
-    ("username", "User name is", "text", "with the user name"),
-    ("email", "E-mail is", "text", "with the address"),
-    ("mobile_number", "Mobile number is", "text", "with the number"),
-    ("gender", "Gender is", "text", "of the gender"),
-    ("group_id", "In the group with the number", "text", "in group"),
-    ("groups_in", "In one of the groups", "text", "in one of the groups"),
-    ("last_login_date", "Signed in on", "date", "signed in on"),
-    ("last_login_from", "Signed in since", "date", "signed in since"),
-    ("last_login_to", "Signed in until", "date", "signed in until"),
-    ("created_date", "Created on", "date", "created on"),
-    ("created_from", "Created since", "date", "created since"),
-    ("created_to", "Created until", "date", "created until"),
-    ("updated_date", "Changed on", "date", "changed on"),
-    ("updated_from", "Changed since", "date", "changed since"),
-    ("updated_to", "Changed until", "date", "changed until"),
-    ("id_min", "Number from", "text", "with a number from"),
-    ("id_max", "Number to", "text", "with a number up to"),
-];
+const WORDS: FilterWords = FilterWords {
+    search: "Search users",
+    searched: "Name, user name, e-mail, number",
+    submit: "Show these people",
+    sentence: "People who are",
+};
 
 /// Views of the list that many look for: their words and their parameter.
 const VIEWS: &[(&str, &str, &str)] = &[
@@ -79,47 +87,14 @@ const VIEWS: &[(&str, &str, &str)] = &[
 #[template(path = "admin/users.html")]
 struct UserListPage {
     page: SiteFrame,
-    problems: Problems,
     views: Vec<ViewLink>,
-    search: String,
-    choices: Vec<FlagFilter>,
-    typed: Vec<TypedFilter>,
-    hidden: Vec<(String, String)>,
-    chips: Vec<FilterChip>,
+    filters: FilterPanel,
     sorted: SortedColumns,
     rows: Vec<ListedUser>,
     next: Option<String>,
     previous: Option<String>,
     can_create: bool,
     actions: Vec<&'static BulkAction>,
-    csv: String,
-}
-
-struct ViewLink {
-    label: &'static str,
-    path: String,
-    is_current: bool,
-}
-
-struct FlagFilter {
-    name: &'static str,
-    label: &'static str,
-    words: [&'static str; 2],
-    value: String,
-}
-
-struct TypedFilter {
-    name: &'static str,
-    label: &'static str,
-    kind: &'static str,
-    value: String,
-    problem: Option<String>,
-}
-
-/// A filter in force. Its link takes it away.
-struct FilterChip {
-    text: String,
-    path: String,
 }
 
 struct SortedColumns {
@@ -135,6 +110,7 @@ struct ListedUser {
     username: String,
     email: String,
     face: Face,
+    picture: Option<String>,
     is_admin: bool,
     is_staff: bool,
     is_active: bool,
@@ -147,78 +123,46 @@ struct ListedUser {
 /// `GET /admin/users`.
 pub(super) async fn list(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
     let address = ListAddress::new(USERS, &visit.request.query, ORDERING);
-    let query = match UserQuery::parse(&address.api()) {
-        Ok(query) => query,
-        Err(faults) => {
-            let typed = TYPED.iter().map(|(name, label, ..)| (*name, *label));
-            let labels: Vec<_> =
-                CHOICES.iter().map(|(name, label, ..)| (*name, *label)).chain(typed).collect();
-            let mut view = view(&visit, &address, None, &BTreeMap::new());
-            view.problems = Problems::of(&faults, &labels);
-            for typed in &mut view.typed {
-                typed.problem = view.problems.about(typed.name).map(str::to_owned);
-            }
-            return page(StatusCode::BAD_REQUEST, &view);
+    let query = match chooser::asked(&app, &visit, &address, (FILTERS, &WORDS), UserQuery::parse).await? {
+        Asked::Elsewhere(list) => return Ok(list),
+        Asked::Refused(panel) => {
+            return page(StatusCode::BAD_REQUEST, &UserListPage::new(&app, &visit, &address, panel));
         }
+        Asked::Query(query) => query,
     };
     let found = app.directory().list_users(&visit.actor, &query).await?;
-    let mut ids: Vec<GroupId> = found.rows.iter().flat_map(|user| user.groups.clone()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let groups = app.directory().group_names(&visit.actor, &ids).await?;
-    page(StatusCode::OK, &view(&visit, &address, Some(&found), &groups))
+    let groups = found.rows.iter().flat_map(|user| user.groups.clone());
+    let names = chooser::names(&app, &visit, &address, FILTERS, groups).await?;
+    let saved = views::of_list(&app, &visit, &address).await?;
+    let panel = FilterPanel::new(&address, FILTERS, &WORDS, &names).with_saved(saved);
+    let panel = panel.with_csv(address.at("/admin/users.csv"));
+    let mut view = UserListPage::new(&app, &visit, &address, panel);
+    let row = |user: &User| ListedUser::new(&app, &visit, user, &names);
+    view.rows = found.rows.iter().map(row).collect();
+    view.next = address.turn(&found.next);
+    view.previous = address.turn(&found.previous);
+    page(StatusCode::OK, &view)
 }
 
-fn view(
-    visit: &Visit,
-    address: &ListAddress,
-    found: Option<&Page<User>>,
-    groups: &BTreeMap<GroupId, String>,
-) -> UserListPage {
-    let now = visit.request.now;
-    let inputs: Vec<_> = ["search"]
-        .into_iter()
-        .chain(CHOICES.iter().map(|(name, ..)| *name))
-        .chain(TYPED.iter().map(|(name, ..)| *name))
-        .collect();
-    let rows = found.map(|found| &found.rows[..]).unwrap_or_default();
-    UserListPage {
-        page: SiteFrame { undo: undo(visit), ..SiteFrame::new("Users", USERS, visit) },
-        problems: Problems::default(),
-        views: views(address),
-        search: address.get("search").to_owned(),
-        choices: CHOICES
-            .iter()
-            .map(|&(name, label, words, _)| FlagFilter {
-                name,
-                label,
-                words,
-                value: address.get(name).to_owned(),
-            })
-            .collect(),
-        typed: TYPED
-            .iter()
-            .map(|&(name, label, kind, _)| TypedFilter {
-                name,
-                label,
-                kind,
-                value: address.get(name).to_owned(),
-                problem: None,
-            })
-            .collect(),
-        hidden: address.hidden(&inputs),
-        chips: chips(address, groups),
-        sorted: SortedColumns {
-            person: address.sorted_by("username"),
-            last_login: address.sorted_by("last_login"),
-            created: address.sorted_by("created_at"),
-        },
-        rows: rows.iter().map(|user| ListedUser::new(user, groups, now)).collect(),
-        next: found.and_then(|found| address.turn(&found.next)),
-        previous: found.and_then(|found| address.turn(&found.previous)),
-        can_create: holds_permission::<CreateUser>(&visit.identity),
-        actions: bulk::offered(app, visit),
-        csv: address.at("/admin/users.csv"),
+impl UserListPage {
+    /// The page without rows.
+    fn new(app: &App, visit: &Visit, address: &ListAddress, filters: FilterPanel) -> Self {
+        let title = if filters.problems.are_any() { "Problem: users" } else { "Users" };
+        Self {
+            page: SiteFrame { undo: undo(visit), ..SiteFrame::new(title, USERS, visit) },
+            views: usual_views(address),
+            filters,
+            sorted: SortedColumns {
+                person: address.sorted_by("username"),
+                last_login: address.sorted_by("last_login"),
+                created: address.sorted_by("created_at"),
+            },
+            rows: Vec::new(),
+            next: None,
+            previous: None,
+            can_create: holds_permission::<CreateUser>(&visit.identity),
+            actions: bulk::offered(app, visit),
+        }
     }
 }
 
@@ -230,49 +174,24 @@ fn undo(visit: &Visit) -> Option<UndoForm> {
         .then(|| UndoForm { path: "/admin/users/restore".to_owned(), fields: vec![("ids", ids.to_owned())] })
 }
 
-fn views(address: &ListAddress) -> Vec<ViewLink> {
+fn usual_views(address: &ListAddress) -> Vec<ViewLink> {
     let whole = ListAddress::new(USERS, &[], ORDERING);
     let current = address.without("ordering");
     let link = |&(label, name, value): &(&'static str, &'static str, &'static str)| {
         let path = whole.with(name, value);
-        ViewLink { label, is_current: path == current, path }
+        ViewLink { label: label.to_owned(), is_current: path == current, path }
     };
     VIEWS.iter().map(link).collect()
 }
 
-fn chips(address: &ListAddress, groups: &BTreeMap<GroupId, String>) -> Vec<FilterChip> {
-    let mut chips = Vec::new();
-    let search = address.get("search");
-    if !search.is_empty() {
-        chips.push(FilterChip { text: format!("found by “{search}”"), path: address.without("search") });
-    }
-    for (name, _, _, words) in CHOICES {
-        let text = match address.get(name).to_ascii_lowercase().as_str() {
-            "true" | "1" => words[0],
-            "false" | "0" => words[1],
-            _ => continue,
-        };
-        chips.push(FilterChip { text: text.to_owned(), path: address.without(name) });
-    }
-    for (name, _, _, words) in TYPED {
-        let value = address.get(name);
-        if value.is_empty() {
-            continue;
-        }
-        let group =
-            value.parse::<GroupId>().ok().filter(|_| *name == "group_id").and_then(|id| groups.get(&id));
-        let text = format!("{words} {}", group.map_or(value, String::as_str));
-        chips.push(FilterChip { text, path: address.without(name) });
-    }
-    chips
-}
-
 impl ListedUser {
-    fn new(user: &User, groups: &BTreeMap<GroupId, String>, now: Timestamp) -> Self {
+    fn new(app: &App, visit: &Visit, user: &User, names: &FilterNames) -> Self {
+        let now = visit.request.now;
         let name = display_name(user);
         Self {
             id: user.id.get(),
             face: Face::of(&name),
+            picture: picture::url(app, visit, user, 64),
             name,
             username: user.username.clone(),
             email: user.email.clone().unwrap_or_default(),
@@ -280,7 +199,7 @@ impl ListedUser {
             is_staff: user.is_staff,
             is_active: user.is_active,
             is_online: user.is_online(now),
-            groups: user.groups.iter().filter_map(|id| groups.get(id).cloned()).collect(),
+            groups: user.groups.iter().filter_map(|id| names.groups.get(&id.get()).cloned()).collect(),
             last_login: When::maybe(user.last_login, now),
             created: When::of(user.created_at, now),
         }

@@ -179,7 +179,7 @@ impl Database {
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
                  revoked_at, made_by, root ON tokens {action};
              UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL;
-             DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload;
+             DROP TABLE saved_views; DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload;
              DROP TABLE deleted_memberships; DROP TABLE deleted_groups;
              DELETE FROM permissions WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 10"
         );

@@ -126,6 +126,12 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: true,
     },
     TableSpec {
+        name: "saved_views",
+        columns: &[("user_id", Int), ("place", Text), ("name", Text), ("query", Text)],
+        key: 3,
+        numbered: false,
+    },
+    TableSpec {
         name: "ended_tokens",
         columns: &[("digest", Bytes), ("revoked_at", Int), ("ends_by", Int)],
         key: 1,

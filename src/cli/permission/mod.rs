@@ -1,8 +1,11 @@
 //! `wardroom permission`: the permissions, built-in and of your own.
 
+mod show;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use self::show::ShowPermissions;
 use super::accounts::Accounts;
 use super::context::{ask, check_can_confirm};
 use super::names::{Names, count};
@@ -16,6 +19,8 @@ use crate::directory::model::{Permission, PermissionKey};
 pub(super) enum PermissionVerb {
     /// List every permission with its code and what it allows.
     List,
+    /// Show permissions with the users and groups that have them.
+    Show(ShowPermissions),
     /// Create a permission for your own services. Wardroom stores it and shows who has it; your services decide what it
     /// allows.
     Add(AddPermission),
@@ -59,6 +64,7 @@ pub(super) struct RemovePermission {
 pub(super) async fn run(verb: PermissionVerb, accounts: &Accounts) -> Result<Report, CliError> {
     match verb {
         PermissionVerb::List => list(accounts).await,
+        PermissionVerb::Show(args) => show::show(accounts, args).await,
         PermissionVerb::Add(AddPermission { name, code }) => {
             Ok(done("Added", &accounts.create_permission(code, &name).await?))
         }
