@@ -16,3 +16,32 @@ CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, cre
     root, scopes, read_only, allowed_networks, amr ON tokens FOR EACH ROW EXECUTE FUNCTION note_old_user();
 ALTER TABLE tokens ENABLE ALWAYS TRIGGER tokens_changed;
 INSERT INTO identity_changes (scope) VALUES ('all');
+
+-- How much happened, for the charts of the admin site: counts by the hour, kept 90 days, and by the day (UTC), kept two years.
+CREATE TABLE activity (
+    span      TEXT COLLATE "C" NOT NULL,
+    -- When the hour or day began.
+    starts_at BIGINT NOT NULL,
+    kind      TEXT COLLATE "C" NOT NULL,
+    count     BIGINT NOT NULL,
+    CONSTRAINT activity_unique PRIMARY KEY (span, starts_at, kind),
+    CONSTRAINT activity_span_known CHECK (span IN ('hour', 'day'))
+);
+
+-- The servers on this database, each with its version. On PostgreSQL a server writes its row once a minute.
+CREATE TABLE servers (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    version    TEXT COLLATE "C" NOT NULL,
+    started_at BIGINT NOT NULL,
+    seen_at    BIGINT NOT NULL
+);
+
+-- Tokens that need attention are few among many.
+CREATE INDEX tokens_lasting_by_end ON tokens (expires_at, id)
+    WHERE kind <> 'sign_in' AND kind <> 'browser' AND revoked_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX tokens_never_used ON tokens (created_at, id)
+    WHERE kind <> 'sign_in' AND kind <> 'browser' AND revoked_at IS NULL AND last_used_at IS NULL;
+
+-- The audit trail is filtered by names, too.
+CREATE INDEX audit_events_by_actor_name ON audit_events (actor_name, id);
+CREATE INDEX audit_events_by_object_name ON audit_events (object_name, id);

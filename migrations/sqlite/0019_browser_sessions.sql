@@ -17,3 +17,32 @@ CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, cre
     INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id);
 END;
 INSERT INTO identity_changes (scope) VALUES ('all');
+
+-- How much happened, for the charts of the admin site: counts by the hour, kept 90 days, and by the day (UTC), kept two years.
+CREATE TABLE activity (
+    span      TEXT    NOT NULL,
+    -- When the hour or day began.
+    starts_at INTEGER NOT NULL,
+    kind      TEXT    NOT NULL,
+    count     INTEGER NOT NULL,
+    CONSTRAINT activity_unique PRIMARY KEY (span, starts_at, kind),
+    CONSTRAINT activity_span_known CHECK (span IN ('hour', 'day'))
+) STRICT, WITHOUT ROWID;
+
+-- The servers on this database, each with its version. On PostgreSQL a server writes its row once a minute.
+CREATE TABLE servers (
+    id         TEXT    PRIMARY KEY,
+    version    TEXT    NOT NULL,
+    started_at INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Tokens that need attention are few among many.
+CREATE INDEX tokens_lasting_by_end ON tokens (expires_at, id)
+    WHERE kind <> 'sign_in' AND kind <> 'browser' AND revoked_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX tokens_never_used ON tokens (created_at, id)
+    WHERE kind <> 'sign_in' AND kind <> 'browser' AND revoked_at IS NULL AND last_used_at IS NULL;
+
+-- The audit trail is filtered by names, too.
+CREATE INDEX audit_events_by_actor_name ON audit_events (actor_name, id);
+CREATE INDEX audit_events_by_object_name ON audit_events (object_name, id);

@@ -21,10 +21,12 @@
 
 mod account;
 mod assets;
+mod attention;
 mod audit;
 mod bin;
 mod bin_actions;
 mod bulk;
+mod charts;
 mod confirm;
 mod csv;
 mod errors;
