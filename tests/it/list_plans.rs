@@ -217,6 +217,8 @@ both! {
             ("scope=user_read", "tokens_with_scopes"),
             ("scope=user_read&state=active&has_expiry=0", "tokens_with_scopes"),
             ("has_networks=1", "tokens_with_networks"),
+            ("kind=browser&state=active", "tokens_of_sign_ins"),
+            ("kind=sign_in", "tokens_of_sign_ins"),
             ("network=10.0.0.0/8", "tokens_with_networks"),
         ] {
             let [_, count] = token_plans(&database, query).await;

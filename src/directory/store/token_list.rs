@@ -5,7 +5,7 @@ use super::tokens::columns;
 use crate::database::{DatabaseError, FromRow, Row, Sql};
 use crate::directory::access::scope_name;
 use crate::directory::model::{
-    KeptDigest, ListedToken, Timestamp, Token, TokenDigest, TokenId, TokenState, UserId,
+    KeptDigest, ListedToken, Timestamp, Token, TokenDigest, TokenId, TokenKind, TokenState, UserId,
 };
 use crate::directory::query::{TokenColumn, TokenFilters, TokenQuery};
 
@@ -141,6 +141,10 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
     }
     if let Some(kind) = filters.kind {
         sql.push(" AND t.kind = ").push_arg(kind.as_str());
+        if matches!(kind, TokenKind::SignIn | TokenKind::Browser) {
+            // The condition of the index of sign-ins.
+            sql.push(" AND t.kind <> 'api' AND t.kind <> 'imported'");
+        }
     }
     match filters.state {
         Some(TokenState::Revoked) => sql.push(" AND t.revoked_at IS NOT NULL"),

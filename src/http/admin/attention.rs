@@ -8,7 +8,7 @@ use super::visit::Visit;
 use super::words::{When, bytes_in_words};
 use crate::directory::Directory;
 use crate::directory::access::{ReadAudit, ReadTokens, holds_permission};
-use crate::directory::activity::TokensOfNote;
+use crate::directory::activity::{ENDS_SOON, TokensOfNote};
 use crate::directory::model::{AuditFilter, ListedToken, RecordedEvent, Timestamp};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -21,6 +21,8 @@ const REFUSED_MAX: usize = 100;
 const USERS: usize = 3;
 /// Fewer failed sign-ins for one user are everyday life.
 const MANY: usize = 5;
+/// More failed sign-ins than this need someone to look at them together.
+const ALARMING: u64 = 20;
 /// How long failed sign-ins are news.
 const NEWS: Duration = Duration::from_hours(24);
 
@@ -88,15 +90,16 @@ impl Attention {
         let ending = &self.tokens.ending;
         shown.extend(ending.iter().take(TOKENS).filter_map(|listed| ends(listed, now)));
         if ending.len() > TOKENS {
-            shown.push(more(
-                "More tokens end soon",
-                "/admin/tokens?state=active&has_expiry=true&ordering=expires_at",
-            ));
+            let until = now.plus(ENDS_SOON).unwrap_or(now).to_string();
+            let path = "/admin/tokens?kind=api&state=active&expires_to=";
+            shown
+                .push(more("More tokens end soon", format!("{path}{}", until.get(..10).unwrap_or_default())));
         }
         let unused = &self.tokens.unused;
         shown.extend(unused.iter().take(TOKENS).map(|listed| never_used(listed, now)));
         if unused.len() > TOKENS {
-            shown.push(more("More tokens were never used", "/admin/tokens?state=active&is_used=false"));
+            let path = "/admin/tokens?kind=api&state=active&is_used=false".to_owned();
+            shown.push(more("More tokens were never used", path));
         }
         shown
     }
@@ -104,48 +107,46 @@ impl Attention {
     /// Sums up the failed sign-ins of each user.
     fn failed_sign_ins(&self, now: Timestamp) -> Vec<ShownAttention> {
         let mut by_user: BTreeMap<(&str, Option<i64>), (usize, &RecordedEvent)> = BTreeMap::new();
-        for event in &self.refused {
+        for event in self.refused.iter().filter(|event| !event.event.object_name.is_empty()) {
             let user = (event.event.object_name.as_str(), event.event.object_id);
             by_user.entry(user).or_insert((0, event)).0 += 1;
         }
-        let mut users: Vec<_> = by_user.into_iter().filter(|((name, _), _)| !name.is_empty()).collect();
-        users.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-        let one =
-            |((name, id), (count, last)): ((&str, Option<i64>), (usize, &RecordedEvent))| ShownAttention {
-                tone: if count >= MANY { "is-bad" } else { "is-warn" },
-                icon: "stop",
-                before: if count == 1 {
-                    "A sign-in failed for".to_owned()
-                } else {
-                    format!("{count} sign-ins failed for")
-                },
-                name: name.to_owned(),
-                after: "",
-                about: last
-                    .event
-                    .address
-                    .as_ref()
-                    .map_or_else(String::new, |from| format!("The last one came from {from}.")),
-                path: id.map(|id| format!("/admin/users/{id}")).unwrap_or_default(),
-                at: Some(When::of(last.at, now)),
-            };
-        let mut shown: Vec<_> = users.into_iter().take(USERS).map(one).collect();
-        // The events are limited when there are many; the counters are not.
-        if let Some((count, words)) = self.failed.filter(|(count, _)| *count >= 20) {
-            shown.insert(
-                0,
-                ShownAttention {
-                    tone: "is-bad",
-                    icon: "stop",
-                    before: format!("{} sign-ins failed in {words}", grouped(count)),
-                    about: "Failed attempts make the next one wait, for the user and for the network."
-                        .to_owned(),
-                    path: "/admin/audit?action=sign_in.refused".to_owned(),
-                    ..ShownAttention::default()
-                },
-            );
-        }
-        shown
+        let mut users: Vec<_> = by_user.into_values().collect();
+        users.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+        let users = users.into_iter().take(USERS).map(|(count, last)| failed(count, last, now));
+        self.many_failed().into_iter().chain(users).collect()
+    }
+
+    /// Many failed sign-ins, of whatever user: the events are limited when there are many, the counters are not.
+    fn many_failed(&self) -> Option<ShownAttention> {
+        let (count, words) = self.failed.filter(|(count, _)| *count >= ALARMING)?;
+        Some(ShownAttention {
+            tone: "is-bad",
+            icon: "stop",
+            before: format!("{} sign-ins failed in {words}", grouped(count)),
+            about: "Failed attempts make the next one wait, for the user and for the network.".to_owned(),
+            path: "/admin/audit?action=sign_in.refused".to_owned(),
+            ..ShownAttention::default()
+        })
+    }
+}
+
+/// Failed sign-ins for a user, the last of which is this event.
+fn failed(count: usize, last: &RecordedEvent, now: Timestamp) -> ShownAttention {
+    let before = match count {
+        1 => "A sign-in failed for".to_owned(),
+        many => format!("{many} sign-ins failed for"),
+    };
+    let from = last.event.address.as_ref();
+    ShownAttention {
+        tone: if count >= MANY { "is-bad" } else { "is-warn" },
+        icon: "stop",
+        before,
+        name: last.event.object_name.clone(),
+        about: from.map(|from| format!("The last one came from {from}.")).unwrap_or_default(),
+        path: last.event.object_id.map(|id| format!("/admin/users/{id}")).unwrap_or_default(),
+        at: Some(When::of(last.at, now)),
+        ..ShownAttention::default()
     }
 }
 
@@ -197,13 +198,8 @@ fn never_used(listed: &ListedToken, now: Timestamp) -> ShownAttention {
     }
 }
 
-fn more(text: &str, path: &str) -> ShownAttention {
-    ShownAttention {
-        icon: "token",
-        before: text.to_owned(),
-        path: path.to_owned(),
-        ..ShownAttention::default()
-    }
+fn more(text: &str, path: String) -> ShownAttention {
+    ShownAttention { icon: "token", before: text.to_owned(), path, ..ShownAttention::default() }
 }
 
 /// A disk that is nearly full.

@@ -228,18 +228,10 @@ impl BarChart {
         labels: &[String],
         series: impl Fn(ActivityKind) -> Vec<u64>,
     ) -> Self {
-        let columns: Vec<(Vec<u64>, bool)> =
+        let columns: Vec<Column> =
             source.columns.iter().map(|(_, kind, is_up)| (series(*kind), *is_up)).collect();
-        let at = |bar: usize, wanted: bool| -> u64 {
-            let wanted = columns.iter().filter(|(_, is_up)| *is_up == wanted);
-            wanted.filter_map(|(counts, _)| counts.get(bar)).sum()
-        };
-        let values = [true, false].map(|side| (0..labels.len()).map(|bar| at(bar, side)).collect::<Vec<_>>());
+        let values = [true, false].map(|is_up| side(&columns, is_up, labels.len()));
         let [up, down] = &values;
-        let row = |(bar, label): (usize, &String)| {
-            let count = |(counts, _): &(Vec<u64>, bool)| grouped(counts.get(bar).copied().unwrap_or(0));
-            (label.clone(), columns.iter().map(count).collect())
-        };
         Self {
             id: source.id,
             name: source.name,
@@ -252,9 +244,25 @@ impl BarChart {
             columns: std::iter::once(span.column)
                 .chain(source.columns.iter().map(|(name, ..)| *name))
                 .collect(),
-            rows: labels.iter().enumerate().map(row).collect(),
+            rows: rows(&columns, labels),
         }
     }
+}
+
+/// A column of the table, and whether it is above the line.
+type Column = (Vec<u64>, bool);
+
+/// Sums the columns above the line, or those below it, for each bar.
+fn side(columns: &[Column], is_up: bool, bars: usize) -> Vec<u64> {
+    let columns = || columns.iter().filter(|(_, above)| *above == is_up);
+    (0..bars).map(|bar| columns().filter_map(|(counts, _)| counts.get(bar)).sum()).collect()
+}
+
+/// The rows of the table.
+fn rows(columns: &[Column], labels: &[String]) -> Vec<(String, Vec<String>)> {
+    let count = |bar: usize, (counts, _): &Column| grouped(counts.get(bar).copied().unwrap_or(0));
+    let row = |bar| columns.iter().map(|column| count(bar, column)).collect();
+    labels.iter().enumerate().map(|(bar, label)| (label.clone(), row(bar))).collect()
 }
 
 /// Sums the counts of a kind for each bar.

@@ -18,6 +18,7 @@ use crate::directory::access::{ReadAudit, ReadTokens, ReadUsers, holds_permissio
 use crate::directory::model::{AuditFilter, Timestamp, User, ValidationErrors, Violation};
 use crate::http::app::App;
 use crate::http::error::ApiError;
+use crate::telemetry::Statistics;
 
 /// Events that the page shows.
 const EVENTS: u32 = 6;
@@ -116,48 +117,55 @@ impl OnlinePerson {
     }
 }
 
+/// A fact about this installation: its name, and the words.
+type Fact = (&'static str, String);
+
 /// What is known of this installation without a statement: the server counts from time to time.
-fn facts(app: &App, visit: &Visit) -> Vec<(&'static str, String)> {
+fn facts(app: &App, visit: &Visit) -> Vec<Fact> {
     let identity = &visit.identity;
+    let counted = app.metrics().statistics.last().unwrap_or_default();
     let mut facts = Vec::new();
-    if let Some(counted) = app.metrics().statistics.last() {
-        let users =
-            |state| counted.users.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| *count);
-        if holds_permission::<ReadUsers>(identity) {
-            facts.push(("Active users", number(users("active"))));
-            facts.push(("Inactive users", number(users("inactive"))));
-        }
-        if holds_permission::<ReadTokens>(identity) {
-            let live = |kinds: &[&str]| {
-                let of = counted
-                    .tokens
-                    .iter()
-                    .filter(|(kind, state, _)| kinds.contains(&kind.as_str()) && *state == "active");
-                number(of.map(|(.., count)| count).sum())
-            };
-            facts.push(("Signed in", live(&["sign_in"])));
-            facts.push(("On this site", live(&["browser"])));
-            facts.push(("Live tokens", live(&["api", "imported"])));
-        }
-        if identity.user.is_admin {
-            let bytes = u64::try_from(counted.database_bytes).unwrap_or(0);
-            facts.push(("Database", bytes_in_words(bytes)));
-            let servers: Vec<_> = counted
-                .servers
-                .iter()
-                .map(|(version, count)| format!("{count} of version {version}"))
-                .collect();
-            if !servers.is_empty() {
-                facts.push(("Servers", servers.join(", ")));
-            }
-        }
+    if holds_permission::<ReadUsers>(identity) {
+        facts.extend(counted.users.iter().filter_map(|(state, count)| fact(USERS, state, *count)));
     }
-    if let Some((free, whole)) = app.directory().disk_space().filter(|_| identity.user.is_admin) {
-        facts.push(("Disk", format!("{} of {} free", bytes_in_words(free), bytes_in_words(whole))));
+    if holds_permission::<ReadTokens>(identity) {
+        let active = counted.tokens.iter().filter(|(_, state, _)| *state == "active");
+        facts.extend(active.filter_map(|(kind, _, count)| fact(TOKENS, kind, *count)));
+    }
+    if identity.user.is_admin {
+        facts.extend(house_facts(app, &counted));
     }
     facts
 }
 
-fn number(count: i64) -> String {
-    grouped(u64::try_from(count).unwrap_or(0))
+/// The names of counts of users, by state.
+const USERS: &[(&str, &str)] = &[("active", "Active users"), ("inactive", "Inactive users")];
+/// The names of counts of tokens that are active, by kind.
+const TOKENS: &[(&str, &str)] = &[
+    ("browser", "Sessions here"),
+    ("sign_in", "Sign-ins to the API"),
+    ("api", "Tokens"),
+    ("imported", "Imported tokens"),
+];
+
+fn fact(names: &[(&str, &'static str)], of: &str, count: i64) -> Option<Fact> {
+    let (_, name) = names.iter().find(|(known, _)| *known == of)?;
+    Some((name, grouped(u64::try_from(count).ok()?)))
+}
+
+/// What only admins see: sizes and servers.
+fn house_facts(app: &App, counted: &Statistics) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    if let Ok(bytes @ 1..) = u64::try_from(counted.database_bytes) {
+        facts.push(("Database", bytes_in_words(bytes)));
+    }
+    let servers = counted.servers.iter().map(|(version, count)| format!("{count} of version {version}"));
+    let servers: Vec<_> = servers.collect();
+    if !servers.is_empty() {
+        facts.push(("Servers", servers.join(", ")));
+    }
+    if let Some((free, whole)) = app.directory().disk_space() {
+        facts.push(("Disk", format!("{} of {} free", bytes_in_words(free), bytes_in_words(whole))));
+    }
+    facts
 }

@@ -170,7 +170,7 @@ impl Database {
              DROP INDEX tokens_with_scopes; DROP INDEX tokens_with_networks;
              ALTER TABLE tokens DROP COLUMN scopes; ALTER TABLE tokens DROP COLUMN read_only;
              ALTER TABLE tokens DROP COLUMN allowed_networks; ALTER TABLE tokens DROP COLUMN amr;
-             DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used;
+             DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name;
              DROP INDEX tokens_live_sign_ins;
              CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
