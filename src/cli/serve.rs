@@ -218,7 +218,7 @@ impl BoundServer {
         });
         jobs.spawn(report_left_out(app.clone()));
         jobs.spawn(keep_current(certificates, app.metrics().certificate_expiry.clone(), hangups));
-        if has_metrics {
+        if has_metrics || app.settings().admin_site {
             jobs.spawn(keep_counted(app.clone()));
         }
         notify(NotifyState::Ready);

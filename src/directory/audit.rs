@@ -104,6 +104,12 @@ impl Directory {
         self.store.all(store::audit::list(filter, limit.min(1001).into())).await
     }
 
+    /// Returns the query plan of the database for a page of events.
+    pub async fn explain_audit(&self, actor: &Actor, filter: &AuditFilter) -> Result<String, Error> {
+        authorize(actor, Action::ReadAudit)?;
+        self.store.plan(store::audit::list(filter, 51)).await
+    }
+
     /// Returns the events of a filter after a number, oldest first, at most [`EXPORT_PAGE`]. Each has its number and a line of
     /// JSON that can be verified by itself: `hash` is the SHA-256 of the bytes of `previous_hash` and of the text `hashed`.
     pub async fn export_audit(

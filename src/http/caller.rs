@@ -20,8 +20,8 @@ use crate::config::TokenKeywords;
 use crate::directory::access::{
     Action, Introspect, NeedsPermission, Who, authorize, holds_permission, may_read_self, scope_name,
 };
-use crate::directory::model::Scope;
-use crate::directory::{Actor, Bearer, Denial, Identity, Origin, Unauthenticated};
+use crate::directory::model::{ActivityKind, Scope};
+use crate::directory::{Actor, Bearer, Denial, Identity, Origin, TokenEnd, Unauthenticated};
 use crate::telemetry::OutcomeLabels;
 
 /// The answer to a request without credentials.
@@ -103,6 +103,9 @@ fn several(headers: &HeaderMap) -> Option<Reason> {
 
 /// Turns a failed authentication into an answer, and counts it.
 pub(super) fn refusal(app: &App, refused: Unauthenticated) -> ApiError {
+    if let Some(kind) = activity_of(&refused) {
+        app.directory().note_activity(kind);
+    }
     let (outcome, answer) = match refused {
         Unauthenticated::InvalidToken(_) => ("refused", ApiError::Unauthenticated("Invalid token.")),
         Unauthenticated::Inactive(_) => ("refused", ApiError::Unauthenticated("User inactive or deleted.")),
@@ -113,6 +116,22 @@ pub(super) fn refusal(app: &App, refused: Unauthenticated) -> ApiError {
     };
     count(app, outcome);
     answer
+}
+
+/// What a refused key counts as; `None` if it could not be looked up.
+fn activity_of(refused: &Unauthenticated) -> Option<ActivityKind> {
+    Some(match refused {
+        Unauthenticated::InvalidToken(None) => ActivityKind::KeyUnknown,
+        Unauthenticated::InvalidToken(Some(ended)) => match ended.why {
+            TokenEnd::Revoked => ActivityKind::KeyRevoked,
+            TokenEnd::Expired => ActivityKind::KeyExpired,
+            TokenEnd::Idle => ActivityKind::KeyIdle,
+            TokenEnd::Outside | TokenEnd::Nowhere => ActivityKind::KeyOutside,
+            TokenEnd::Browser => ActivityKind::KeyBrowser,
+        },
+        Unauthenticated::Inactive(_) => ActivityKind::KeyInactive,
+        Unauthenticated::Failed(_) => return None,
+    })
 }
 
 /// Counts the outcome of an authentication.

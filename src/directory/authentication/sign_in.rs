@@ -14,7 +14,7 @@ use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    KeptDigest, Maker, Timestamp, Token, TokenKey, TokenKind, UserId, UserKey, Violation,
+    ActivityKind, KeptDigest, Maker, Timestamp, Token, TokenKey, TokenKind, UserId, UserKey, Violation,
 };
 use crate::directory::password::{Password, PasswordCheck, QueueClient};
 use crate::directory::store::tokens::NewToken;
@@ -36,6 +36,18 @@ pub(super) enum SignInKind {
 }
 
 impl SignInKind {
+    /// What is counted when it succeeds, fails, or is not checked.
+    fn activity(&self) -> [ActivityKind; 3] {
+        match self {
+            Self::Api => {
+                [ActivityKind::ApiSignIn, ActivityKind::ApiSignInFailed, ActivityKind::ApiSignInLimited]
+            }
+            Self::Browser(_) => {
+                [ActivityKind::SiteSignIn, ActivityKind::SiteSignInFailed, ActivityKind::SiteSignInLimited]
+            }
+        }
+    }
+
     /// Returns the row of its token, without its maker.
     pub(super) fn token(
         &self,
@@ -94,6 +106,25 @@ impl Directory {
     }
 
     async fn sign_in_as(
+        &self,
+        origin: &Origin,
+        username: &str,
+        password: Password,
+        kind: SignInKind,
+    ) -> Result<TokenWithKey, RefusedSignIn> {
+        let [accepted, failed, limited] = kind.activity();
+        let signed_in = self.check_name(origin, username, password, kind).await;
+        match &signed_in {
+            Ok(_) => self.activity.note(accepted),
+            Err(RefusedSignIn { error: Error::Invalid(_), .. }) => self.activity.note(failed),
+            Err(RefusedSignIn { error: Error::Busy { .. }, .. }) => self.activity.note(limited),
+            Err(_) => {}
+        }
+        signed_in
+    }
+
+    /// Looks the username up, and checks the password.
+    async fn check_name(
         &self,
         origin: &Origin,
         username: &str,

@@ -3,6 +3,7 @@
 //!
 //! Never in here: a look-up, a right, a status code. A type knows its own form and nothing else.
 
+mod activity;
 mod closed_access;
 mod deleted;
 mod draft;
@@ -28,6 +29,7 @@ mod user_state;
 mod validation;
 mod version;
 
+pub use activity::{ActivityCount, ActivityKind, ActivitySpan};
 pub use closed_access::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared,
     ReopenedAccess,

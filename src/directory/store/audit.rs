@@ -41,57 +41,107 @@ pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
 
 /// Selects the events of a filter, newest first.
 pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
-    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
-    narrow(&mut sql, filter);
-    sql.push(" ORDER BY id DESC LIMIT ").push_arg(limit);
-    sql
+    Listing { filter, after: None, limit }.sql()
 }
 
 /// Selects the events of a filter after a number, oldest first.
 pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limit: i64) -> Sql {
-    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
-    narrow(&mut sql, filter);
-    sql.push(" AND id > ").push_arg(after).push(" ORDER BY id LIMIT ").push_arg(limit);
-    sql
+    Listing { filter, after: Some(after), limit }.sql()
 }
 
-/// Adds the conditions of a filter.
-fn narrow(sql: &mut Sql, filter: &AuditFilter) {
-    for (text, value) in [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)] {
-        if let Some(value) = value {
-            sql.push(text).push_arg(value.as_str());
+/// How a name is looked for: as it was recorded, or as that of a user or group whose events these are.
+type Way = &'static [(&'static str, &'static str)];
+
+/// The ways to find the events of an actor: the text before the name, and after it.
+const ACTORS: Way = &[
+    (" AND actor_name = ", ""),
+    (" AND actor_kind = 'person' AND actor_id = (SELECT id FROM users WHERE username = ", ")"),
+];
+/// The ways to find the events of an object.
+const OBJECTS: Way = &[
+    (" AND object_name = ", ""),
+    (" AND object_kind = 'user' AND object_id = (SELECT id FROM users WHERE username = ", ")"),
+    (" AND object_kind = 'group' AND object_id = (SELECT id FROM groups WHERE name = ", ")"),
+];
+
+/// A list of events.
+struct Listing<'a> {
+    filter: &'a AuditFilter,
+    /// Oldest first, after this number; `None` is newest first.
+    after: Option<i64>,
+    limit: i64,
+}
+
+impl Listing<'_> {
+    /// Each way to find a name is a range of an index of its own, and neither database uses an index for `OR`. So a name is
+    /// looked for in each way by itself, and a page reads no more than its events of each.
+    fn sql(&self) -> Sql {
+        let one: Way = &[("", "")];
+        let actors = if self.filter.actor_name.is_some() { ACTORS } else { one };
+        let objects = if self.filter.object_name.is_some() { OBJECTS } else { one };
+        let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE "));
+        if actors.len() * objects.len() == 1 {
+            sql.push("TRUE");
+            self.narrow(&mut sql);
+        } else {
+            let mut before = "id IN (SELECT id FROM (SELECT id FROM audit_events WHERE TRUE";
+            for actor in actors {
+                for object in objects {
+                    sql.push(before);
+                    before = " UNION SELECT id FROM (SELECT id FROM audit_events WHERE TRUE";
+                    name(&mut sql, *actor, self.filter.actor_name.as_deref());
+                    name(&mut sql, *object, self.filter.object_name.as_deref());
+                    self.narrow(&mut sql);
+                    self.order(&mut sql);
+                    sql.push(") AS way");
+                }
+            }
+            sql.push(")");
         }
+        self.order(&mut sql);
+        sql
     }
-    if let Some(address) = &filter.address {
-        let address = canonical_text(address);
-        // Version 0.1 recorded an IPv4 address as the socket had it.
-        sql.push(" AND address IN (").push_arg(format!("::ffff:{address}"));
-        sql.push(", ").push_arg(address).push(")");
+
+    fn order(&self, sql: &mut Sql) {
+        let order = if self.after.is_some() { " ORDER BY id LIMIT " } else { " ORDER BY id DESC LIMIT " };
+        sql.push(order).push_arg(self.limit);
     }
-    if let Some(name) = &filter.actor_name {
-        sql.push(" AND (actor_name = ").push_arg(name.as_str());
-        sql.push(" OR (actor_kind = 'person' AND actor_id = (SELECT id FROM users WHERE username = ");
-        sql.push_arg(name.as_str()).push(")))");
-    }
-    if let Some(name) = &filter.object_name {
-        sql.push(" AND (object_name = ").push_arg(name.as_str());
-        for (text, end) in [
-            (" OR (object_kind = 'user' AND object_id = (SELECT id FROM users WHERE username = ", "))"),
-            (" OR (object_kind = 'group' AND object_id = (SELECT id FROM groups WHERE name = ", ")))"),
+
+    /// Adds the conditions that are not about names.
+    fn narrow(&self, sql: &mut Sql) {
+        let filter = self.filter;
+        for (text, value) in
+            [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)]
+        {
+            if let Some(value) = value {
+                sql.push(text).push_arg(value.as_str());
+            }
+        }
+        if let Some(address) = &filter.address {
+            let address = canonical_text(address);
+            // Version 0.1 recorded an IPv4 address as the socket had it.
+            sql.push(" AND address IN (").push_arg(format!("::ffff:{address}"));
+            sql.push(", ").push_arg(address).push(")");
+        }
+        for (text, value) in [
+            (" AND id < ", filter.before),
+            (" AND id > ", self.after),
+            (" AND actor_id = ", filter.actor_id),
+            (" AND object_id = ", filter.object_id),
+            (" AND at >= ", filter.from.map(Timestamp::as_micros)),
+            (" AND at < ", filter.to.map(Timestamp::as_micros)),
         ] {
-            sql.push(text).push_arg(name.as_str()).push(end);
+            if let Some(value) = value {
+                sql.push(text).push_arg(value);
+            }
         }
     }
-    for (text, value) in [
-        (" AND id < ", filter.before),
-        (" AND actor_id = ", filter.actor_id),
-        (" AND object_id = ", filter.object_id),
-        (" AND at >= ", filter.from.map(Timestamp::as_micros)),
-        (" AND at < ", filter.to.map(Timestamp::as_micros)),
-    ] {
-        if let Some(value) = value {
-            sql.push(text).push_arg(value);
-        }
+}
+
+/// Adds the condition of a name, looked for in one way.
+fn name(sql: &mut Sql, (text, end): (&'static str, &'static str), name: Option<&str>) {
+    if let Some(name) = name {
+        sql.push(text).push_arg(name).push(end);
     }
 }
 

@@ -116,9 +116,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 19,
-        name: "browser_sessions",
-        sqlite: include_str!("../../../migrations/sqlite/0019_browser_sessions.sql"),
-        postgres: include_str!("../../../migrations/postgres/0019_browser_sessions.sql"),
+        name: "admin_site",
+        sqlite: include_str!("../../../migrations/sqlite/0019_admin_site.sql"),
+        postgres: include_str!("../../../migrations/postgres/0019_admin_site.sql"),
     },
 ];
 

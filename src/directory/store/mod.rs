@@ -13,6 +13,7 @@ pub(super) mod migrations;
 pub(super) mod testing;
 mod values;
 
+pub(super) mod activity;
 pub(super) mod attempts;
 pub(super) mod audit;
 pub(super) mod bulk_load;

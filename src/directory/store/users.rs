@@ -156,6 +156,16 @@ pub(in crate::directory) fn with_permission(
     sql.bind(permission).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
 }
 
+/// Selects the users who were seen since a time, the latest first.
+pub(in crate::directory) fn seen_since(since: Timestamp, limit: u32) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users u WHERE u.last_seen_at >= $1 ORDER BY u.last_seen_at DESC, u.id DESC LIMIT $2"
+    ));
+    sql.bind(since).bind(i64::from(limit))
+}
+
 /// Selects the users of these ids, of which there is at least one, ordered by id.
 pub(in crate::directory) fn of_ids(ids: &[UserId]) -> Sql {
     let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM users u WHERE u.id IN ("));

@@ -1,14 +1,17 @@
 //! The stylesheet, the script and the drawings of the site. Their names contain a hash of their content, which is made once at
-//! the start, so browsers may keep them for ever.
+//! the start, so browsers may keep them for ever. They are compressed then, too.
 
+use std::io::Write as _;
 use std::sync::LazyLock;
 
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 use crate::http::error::ApiError;
@@ -37,6 +40,8 @@ struct AssetFile {
     extension: &'static str,
     media_type: &'static str,
     bytes: &'static [u8],
+    /// The same with gzip (RFC 1952); `None` if that is not shorter.
+    packed: Option<Bytes>,
     name: String,
 }
 
@@ -65,7 +70,8 @@ impl AssetFile {
         bytes: &'static [u8],
     ) -> Self {
         let hash: String = Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { stem, extension, media_type, bytes, name: format!("{stem}-{hash}.{extension}") }
+        let packed = packed(bytes).filter(|packed| packed.len() < bytes.len());
+        Self { stem, extension, media_type, bytes, packed, name: format!("{stem}-{hash}.{extension}") }
     }
 
     /// Whether a name is of this file, in this or another version of the program.
@@ -75,18 +81,64 @@ impl AssetFile {
     }
 }
 
+/// Compresses an asset. It has no secret, so its length says nothing; pages are sent as they are.
+fn packed(bytes: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+/// Whether a client accepts gzip (RFC 9110, section 12.5.3).
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        let quality: String = quality.split_whitespace().collect();
+        let is_refused = matches!(quality.as_str(), "q=0" | "q=0." | "q=0.0" | "q=0.00" | "q=0.000");
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
+}
+
 /// Answers a request for an asset. During an upgrade, a page of another replica may name another version: it gets this one,
 /// which no cache keeps.
-pub(super) async fn answer(Path(name): Path<String>) -> Response {
+pub(super) async fn answer(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let found = ASSETS.files.iter().find(|file| file.name == name);
     let Some(file) = found.or_else(|| ASSETS.files.iter().find(|file| file.is_named(&name))) else {
         return ApiError::NotFound.into_response();
     };
     let cached = if found.is_some() { "public, max-age=31536000, immutable" } else { UNCACHED };
-    let mut response = Response::new(Body::from(Bytes::from_static(file.bytes)));
+    let packed = file.packed.clone().filter(|_| accepts_gzip(&headers));
+    let is_packed = packed.is_some();
+    let mut response = Response::new(Body::from(packed.unwrap_or_else(|| Bytes::from_static(file.bytes))));
+    if is_packed {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(file.media_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(cached));
     response.extensions_mut().insert(SharedBytes);
     response.extensions_mut().insert(RouteName(ROUTE.to_owned()));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_those_who_accept_it() {
+        for (header, expected) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZIP ; q=0.8", true),
+            ("gzip;q=0", false),
+            ("gzip; q = 0.000", false),
+            ("x-gzip", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(header))]);
+            assert_eq!(accepts_gzip(&headers), expected, "{header}");
+        }
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
 }

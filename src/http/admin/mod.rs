@@ -21,11 +21,13 @@
 
 mod account;
 mod assets;
+mod attention;
 mod audit;
 mod bin;
 mod bin_actions;
 mod bulk;
 mod chooser;
+mod charts;
 mod confirm;
 mod csv;
 mod csv_rows;

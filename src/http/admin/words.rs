@@ -52,6 +52,26 @@ pub(super) fn date_in_words(day: &str) -> Option<String> {
     Some(format!("{} {month} {year}", day.parse::<u8>().ok()?))
 }
 
+/// Writes a number of bytes as `1.9 GB`.
+pub(super) fn bytes_in_words(bytes: u64) -> String {
+    let mut unit = 1_u64;
+    for name in ["B", "kB", "MB", "GB"] {
+        if bytes < unit.saturating_mul(1000) {
+            return in_unit(bytes, unit, name);
+        }
+        unit = unit.saturating_mul(1000);
+    }
+    in_unit(bytes, unit, "TB")
+}
+
+/// Writes a number in a unit, with one digit after the point if it has one before it.
+fn in_unit(bytes: u64, unit: u64, name: &str) -> String {
+    match (bytes / unit, bytes % unit / (unit / 10).max(1)) {
+        (whole @ 0..=9, tenths) if unit > 1 => format!("{whole}.{tenths} {name}"),
+        (whole, _) => format!("{whole} {name}"),
+    }
+}
+
 /// Returns the name that pages call a user by.
 pub(super) fn display_name(user: &User) -> String {
     let full = user.full_name();
@@ -155,6 +175,20 @@ mod tests {
         }
         assert_eq!(When::of(at("2026-02-27T23:59:00.5Z"), now).datetime, "2026-02-27T23:59:00Z");
         assert!(!When::of(Timestamp::FIRST, now).text.is_empty());
+    }
+
+    #[test]
+    fn bytes_are_written_in_a_unit_that_fits() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (1_999_999, "1.9 MB"),
+            (38_000_000_000, "38 GB"),
+            (5_400_000_000_000_000, "5400 TB"),
+        ] {
+            assert_eq!(bytes_in_words(bytes), text);
+        }
     }
 
     #[test]
