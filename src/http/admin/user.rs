@@ -9,11 +9,12 @@ use super::events::ShownEvent;
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
+use super::token_shown::scopes_of;
 use super::visit::Visit;
 use super::words::{Face, When, capitalised, display_name, key_ends};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, IssueToken, ReadAudit, ReadTokens, RevokeToken, UpdateToken, UpdateUser,
-    built_in, holds_permission,
+    ChangeMembers, DeleteUser, IssueToken, ReadAudit, ReadGroups, ReadTokens, RevokeToken, UpdateToken,
+    UpdateUser, built_in, holds_permission,
 };
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{
@@ -26,6 +27,8 @@ use crate::http::error::ApiError;
 
 /// Tokens that the page shows.
 const TOKENS_MAX: u32 = 100;
+/// Scopes of a token that a line names.
+const SCOPES_SHOWN: usize = 2;
 /// Events that the page shows.
 const EVENTS_MAX: u32 = 10;
 
@@ -105,6 +108,8 @@ struct ShownRight {
 
 struct ShownGroup {
     name: String,
+    /// The page of the group; empty for who may not read groups.
+    path: String,
 }
 
 /// A token or a session as a page shows it.
@@ -122,32 +127,41 @@ pub(super) struct ShownToken {
 
 impl ShownToken {
     pub(super) fn new(token: &Token, now: Timestamp) -> Self {
-        let narrowing = &token.narrowing;
-        let mut limits = Vec::new();
-        if narrowing.read_only {
-            limits.push("reading only");
-        }
-        if narrowing.scopes.is_some() {
-            limits.push("some scopes");
-        }
-        if narrowing.allowed_networks.is_some() {
-            limits.push("some networks");
-        }
-        let limits = match limits.is_empty() {
-            true => "All that the owner may".to_owned(),
-            false => limits.join(", "),
-        };
         Self {
             id: token.id.get(),
             name: token.name.clone(),
             key: key_ends(token),
             kind: token.kind.as_str(),
-            limits,
+            limits: limits(token),
             amr: token.amr.clone().unwrap_or_default().replace("pwd", "password"),
             created: When::of(token.created_at, now),
             last_used: When::maybe(token.last_used_at, now),
             expires: When::maybe(token.expires_at, now),
         }
+    }
+}
+
+/// What a token may do, in one line.
+fn limits(token: &Token) -> String {
+    let mut said = match scopes_of(token) {
+        None => "all that the owner may".to_owned(),
+        Some(scopes) => {
+            let names: Vec<_> = scopes.iter().take(SCOPES_SHOWN).map(|(_, name)| name.as_str()).collect();
+            match scopes.len().saturating_sub(names.len()) {
+                0 => names.join(", "),
+                more => format!("{} and {more} more", names.join(", ")),
+            }
+        }
+    };
+    if token.narrowing.read_only {
+        said.push_str(", reading only");
+    }
+    if token.narrowing.allowed_networks.is_some() {
+        said.push_str(", from some networks");
+    }
+    match token.narrowing.scopes {
+        Some(_) => said,
+        None => capitalised(&said),
     }
 }
 
@@ -192,12 +206,13 @@ pub(super) async fn show(
     let may_touch = visit.identity.user.is_admin || !details.user.is_admin;
     let is_self = details.user.id == visit.identity.user.id;
     let user = ShownUser::new(&details.user, now);
+    let may_read_groups = holds_permission::<ReadGroups>(&visit.identity);
     let (sessions, tokens) = split(listed, now);
     let view = UserPage {
         page: SiteFrame::new(user.name.clone(), USERS, &visit),
         user,
         rights: rights(&details),
-        groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
+        groups: details.groups.iter().map(|group| ShownGroup::new(group, may_read_groups)).collect(),
         tokens,
         sessions,
         events,
@@ -211,6 +226,13 @@ pub(super) async fn show(
         is_self,
     };
     page(StatusCode::OK, &view)
+}
+
+impl ShownGroup {
+    fn new(group: &Group, is_linked: bool) -> Self {
+        let path = if is_linked { format!("/admin/groups/{}", group.id) } else { String::new() };
+        Self { name: group.name.clone(), path }
+    }
 }
 
 fn active_tokens(owner: UserId) -> TokenQuery {
