@@ -10,11 +10,12 @@ use super::page::SiteFrame;
 use super::picture;
 use super::places::USERS;
 use super::responses::{page, see_other};
+use super::token_shown::scopes_of;
 use super::visit::{Visit, VisitWith};
-use super::words::{Face, When, display_name, key_ends, right_in_words};
+use super::words::{Face, When, capitalised, display_name, key_ends, right_in_words};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadTokens, RevokeToken, UpdateToken, UpdateUser,
-    holds_permission,
+    ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadGroups, ReadTokens, RevokeToken, UpdateToken,
+    UpdateUser, holds_permission,
 };
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{
@@ -27,6 +28,8 @@ use crate::http::error::ApiError;
 
 /// Tokens that the page shows.
 const TOKENS_MAX: u32 = 100;
+/// Scopes of a token that a line names.
+const SCOPES_SHOWN: usize = 2;
 /// Events that the page shows.
 const EVENTS_MAX: u32 = 10;
 
@@ -107,6 +110,15 @@ struct ShownRight {
 
 struct ShownGroup {
     name: String,
+    /// The page of the group; empty for who may not read groups.
+    path: String,
+}
+
+impl ShownGroup {
+    fn new(group: &Group, is_linked: bool) -> Self {
+        let path = if is_linked { format!("/admin/groups/{}", group.id) } else { String::new() };
+        Self { name: group.name.clone(), path }
+    }
 }
 
 /// A token or a session as a page shows it.
@@ -138,18 +150,27 @@ impl ShownToken {
     }
 }
 
-/// Says what a token is narrowed to.
+/// What a token may do, in one line.
 fn limits(token: &Token) -> String {
-    let narrowing = &token.narrowing;
-    let limits = [
-        (narrowing.read_only, "reading only"),
-        (narrowing.scopes.is_some(), "some scopes"),
-        (narrowing.allowed_networks.is_some(), "some networks"),
-    ];
-    let limits: Vec<_> = limits.into_iter().filter(|(holds, _)| *holds).map(|(_, words)| words).collect();
-    match limits.is_empty() {
-        true => "All that the owner may".to_owned(),
-        false => limits.join(", "),
+    let mut said = match scopes_of(token) {
+        None => "all that the owner may".to_owned(),
+        Some(scopes) => {
+            let names: Vec<_> = scopes.iter().take(SCOPES_SHOWN).map(|(_, name)| name.as_str()).collect();
+            match scopes.len().saturating_sub(names.len()) {
+                0 => names.join(", "),
+                more => format!("{} and {more} more", names.join(", ")),
+            }
+        }
+    };
+    if token.narrowing.read_only {
+        said.push_str(", reading only");
+    }
+    if token.narrowing.allowed_networks.is_some() {
+        said.push_str(", from some networks");
+    }
+    match token.narrowing.scopes {
+        Some(_) => said,
+        None => capitalised(&said),
     }
 }
 
@@ -194,12 +215,13 @@ impl UserPage {
     /// The page, without what some people may not read.
     fn new(visit: &Visit, details: &UserDetails) -> Self {
         let (user, is_self) = (&details.user, details.user.id == visit.identity.user.id);
+        let may_read_groups = holds_permission::<ReadGroups>(&visit.identity);
         Self {
             page: SiteFrame::new(display_name(user), USERS, visit),
             user: ShownUser::new(user, visit.request.now),
             picture: None,
             rights: rights(details),
-            groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
+            groups: details.groups.iter().map(|group| ShownGroup::new(group, may_read_groups)).collect(),
             tokens: None,
             sessions: Vec::new(),
             events: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use http::request::Parts;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::look::Look;
 use super::responses::see_other;
@@ -170,7 +170,10 @@ pub(super) fn ask_for_proof(next: &str) -> Response {
     see_other(&format!("/admin/confirm?next={}", escaped(next)))
 }
 
+/// What means nothing in a query stays readable.
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// Escapes a text for a query.
 pub(super) fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, QUERY).to_string()
 }
