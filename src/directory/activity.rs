@@ -111,7 +111,7 @@ impl Directory {
         Ok(known.collect())
     }
 
-    /// Returns users of whom a token was used in the last minutes, the latest first, at most `limit`.
+    /// Returns users with a token that was used in the last minutes, the latest first, at most `limit`.
     pub async fn users_online(&self, actor: &Actor, limit: u32) -> Result<Vec<User>, Error> {
         authorize(actor, Action::ReadUsers)?;
         let since = self.clock.now().saturating_sub(ONLINE_FOR);

@@ -26,16 +26,15 @@ both! {
         let edit = format!("/admin/users/{}/edit", site.plain.id);
         let form = browser.get(&edit).await;
         let mut fields: Vec<(String, String)> = crate::admin_pages::hidden_fields(&form);
-        fields.push(("username".into(), "plain".into()));
-        fields.push(("is_active".into(), "on".into()));
+        fields.extend(filled("plain", &[]).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         let sent = |staff: bool| {
-            let staff = staff.then(|| ("is_staff".to_owned(), "on".to_owned()));
+            let staff = staff.then(|| ("is_staff".to_owned(), "true".to_owned()));
             fields.iter().cloned().chain(staff).collect::<Vec<_>>()
         };
         site.clock.set(moment(STALE));
         let state = "SELECT count(*) FROM users WHERE is_active AND (is_staff OR is_admin)";
         let before = site.database.number(state).await;
-        let new = [("username", "mole"), ("password", "an unlikely pass phrase"), ("is_active", "on"), ("is_staff", "on")];
+        let new = filled("mole", &[("password", "an unlikely pass phrase"), ("is_staff", "true")]);
         for answer in [
             browser.post("/admin/users/new", &new).await,
             browser.post(&edit, &borrowed(&sent(true))).await,
@@ -52,8 +51,8 @@ both! {
         assert!(several.header("location").is_some_and(|to| to.starts_with("/admin/confirm?next=")), "{several}");
         assert_eq!(site.database.number(state).await, before);
         // Others are made, and changed, without one.
-        let plain = [("username", "newcomer"), ("is_active", "on")];
-        assert_eq!(browser.post("/admin/users/new", &plain).await.status, 303);
+        let done = browser.post("/admin/users/new", &filled("newcomer", &[])).await;
+        assert_eq!(done.status, 303, "{done}");
         // With a fresh proof everything is done.
         site.clock.set(moment("2025-09-01T12:05:00Z"));
         assert_eq!(browser.post("/admin/users/new", &new).await.status, 303);
@@ -66,6 +65,13 @@ both! {
     }
 }
 
+/// The fields of the form for a user, who is active.
+fn filled<'a>(username: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let names = ["first_name", "last_name", "email", "mobile_number", "gender"];
+    let empty = names.into_iter().map(|name| (name, ""));
+    empty.chain([("username", username), ("is_active", "true")]).chain(more.iter().copied()).collect()
+}
+
 fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
     fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
@@ -76,12 +82,12 @@ both! {
         let site = Site::with_directory(backend, |settings| settings.keep_deleted_for = Duration::ZERO).await;
         let plain = site.plain.id;
         let mut browser = Browser::of(&site, &site.admin).await;
-        let bulk = [("action", "delete"), ("ids", &plain.to_string())];
+        let bulk = [("do", "delete"), ("id", &plain.to_string())];
         for asked in [browser.get("/admin/users/42/delete").await, browser.post("/admin/users/bulk", &bulk).await] {
             assert!(asked.status == 200 && asked.body.contains("This cannot be taken back."), "{asked}");
             assert!(!asked.body.contains("recycle bin?") && !asked.body.contains("You can take"), "{asked}");
         }
-        let bulk = [("action", "delete"), ("ids", &plain.to_string()), ("confirmed", "true")];
+        let bulk = [("do", "delete"), ("id", &plain.to_string()), ("confirmed", "true")];
         let users = "SELECT count(*) FROM users WHERE id = 42 OR username = 'plain'";
         assert_eq!(site.database.number(users).await, 2);
         site.clock.set(moment(STALE));
@@ -119,8 +125,8 @@ const FORMS: &[(&str, &[(&str, &str)])] = &[
     ("/admin/users/{}/groups", &[("remove", "3")]),
     ("/admin/users/{}/password", &[("password", "an unlikely pass phrase"), ("again", "an unlikely pass phrase")]),
     ("/admin/users/{}/tokens/new", &[("name", "x"), ("end", "7"), ("rights", "all")]),
-    ("/admin/users/bulk", &[("action", "delete"), ("ids", "{}"), ("confirmed", "true")]),
-    ("/admin/users/bulk", &[("action", "sign-out"), ("ids", "{}"), ("confirmed", "true")]),
+    ("/admin/users/bulk", &[("do", "delete"), ("id", "{}"), ("confirmed", "true")]),
+    ("/admin/users/bulk", &[("do", "sign-out"), ("id", "{}"), ("confirmed", "true")]),
     ("/admin/users/restore", &[("ids", "{}")]),
     ("/admin/groups/{}/edit", &[("name", "x"), ("version", "x")]),
     ("/admin/groups/{}/delete", &[("version", "x")]),

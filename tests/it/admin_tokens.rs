@@ -115,9 +115,9 @@ both! {
         let before = site.database.number(count).await;
         for (changes, field) in [
             (&[("name", ""), ("end", "7"), ("rights", "all")][..], "name"),
-            (&[("name", "x"), ("end", "until"), ("until", "yesterday")], "until"),
-            (&[("name", "x"), ("end", "until"), ("until", "2020-01-01")], "until"),
-            (&[("name", "x"), ("end", "soon")], "end"),
+            (&[("name", "x"), ("end", "until"), ("until", "yesterday"), ("rights", "all")], "until"),
+            (&[("name", "x"), ("end", "until"), ("until", "2020-01-01"), ("rights", "all")], "until"),
+            (&[("name", "x"), ("end", "soon"), ("rights", "all")], "end"),
             (&[("name", "x"), ("end", "7"), ("rights", "some")], "scopes"),
             (&[("name", "x"), ("end", "7"), ("rights", "some"), ("scopes", "root")], "scopes"),
             (&[("name", "x"), ("end", "7"), ("rights", "all"), ("allowed_networks", "10.1.2.3/8 <b>")], "allowed_networks"),

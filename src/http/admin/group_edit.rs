@@ -159,7 +159,7 @@ pub(super) async fn ask_new(State(app): State<App>, visit: Visit) -> Result<Resp
 /// `POST /admin/groups/new`.
 pub(super) async fn create(
     State(app): State<App>,
-    visit: VisitWith<CreateGroup>,
+    visit: Visit,
     Typed(typed): Typed<TypedGroup>,
 ) -> Result<Response, ApiError> {
     match app.directory().create_group(&visit.actor, &typed.draft()).await {

@@ -145,7 +145,7 @@ impl FormValues for TypedUser {
 /// `POST /admin/users/new`.
 pub(super) async fn create(
     State(app): State<App>,
-    visit: VisitWith<CreateUser>,
+    visit: Visit,
     Typed(TypedUser { values, password }): Typed<TypedUser>,
 ) -> Result<Response, ApiError> {
     match app.directory().create_user(&visit.actor, &values.draft(), password).await {

@@ -102,7 +102,7 @@ impl FromRequestParts<App> for Visit {
 }
 
 /// A request of a person who may enter the site, and holds the right to an action. It is refused before anything is read, so
-/// the answer does not tell what exists. The use case decides again, with all that the action concerns.
+/// the answer does not say what exists. The use case decides again, with all that the action concerns.
 pub(super) struct VisitWith<A> {
     visit: Visit,
     action: PhantomData<A>,
