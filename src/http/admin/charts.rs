@@ -228,7 +228,7 @@ impl BarChart {
         labels: &[String],
         series: impl Fn(ActivityKind) -> Vec<u64>,
     ) -> Self {
-        let columns: Vec<Column> =
+        let columns: Vec<ChartColumn> =
             source.columns.iter().map(|(_, kind, is_up)| (series(*kind), *is_up)).collect();
         let values = [true, false].map(|is_up| side(&columns, is_up, labels.len()));
         let [up, down] = &values;
@@ -250,16 +250,16 @@ impl BarChart {
 }
 
 /// A column of the table, and whether it is above the line.
-type Column = (Vec<u64>, bool);
+type ChartColumn = (Vec<u64>, bool);
 
 /// Sums the columns above the line, or those below it, for each bar.
-fn side(columns: &[Column], is_up: bool, bars: usize) -> Vec<u64> {
+fn side(columns: &[ChartColumn], is_up: bool, bars: usize) -> Vec<u64> {
     let columns = || columns.iter().filter(|(_, above)| *above == is_up);
     (0..bars).map(|bar| columns().filter_map(|(counts, _)| counts.get(bar)).sum()).collect()
 }
 
 /// The rows of the table.
-fn rows(columns: &[Column], labels: &[String]) -> Vec<(String, Vec<String>)> {
+fn rows(columns: &[ChartColumn], labels: &[String]) -> Vec<(String, Vec<String>)> {
     let count = |bar: usize, (counts, _): &Column| grouped(counts.get(bar).copied().unwrap_or(0));
     let row = |bar| columns.iter().map(|column| count(bar, column)).collect();
     labels.iter().enumerate().map(|(bar, label)| (label.clone(), row(bar))).collect()
