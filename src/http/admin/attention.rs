@@ -96,7 +96,10 @@ impl Attention {
                 .push(more("More tokens end soon", format!("{path}{}", until.get(..10).unwrap_or_default())));
         }
         let unused = &self.tokens.unused;
-        shown.extend(unused.iter().take(TOKENS).map(|listed| never_used(listed, now)));
+        // What ends soon is there already.
+        let ends_soon = |listed: &&ListedToken| ending.iter().any(|one| one.token.id == listed.token.id);
+        let rest = unused.iter().take(TOKENS).filter(|listed| !ends_soon(listed));
+        shown.extend(rest.map(|listed| never_used(listed, now)));
         if unused.len() > TOKENS {
             let path = "/admin/tokens?kind=api&state=active&is_used=false".to_owned();
             shown.push(more("More tokens were never used", path));

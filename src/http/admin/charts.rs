@@ -139,7 +139,7 @@ const SIGN_INS: ChartSource = ChartSource {
 const REQUESTS: ChartSource = ChartSource {
     id: "requests",
     name: "API requests",
-    words: ["answered", "turned away"],
+    words: ["answered", "refused or failed"],
     columns: &[
         ("Answered", ActivityKind::RequestAnswered, true),
         ("Refused", ActivityKind::RequestRefused, false),
@@ -260,7 +260,7 @@ fn side(columns: &[ChartColumn], is_up: bool, bars: usize) -> Vec<u64> {
 
 /// The rows of the table.
 fn rows(columns: &[ChartColumn], labels: &[String]) -> Vec<(String, Vec<String>)> {
-    let count = |bar: usize, (counts, _): &Column| grouped(counts.get(bar).copied().unwrap_or(0));
+    let count = |bar: usize, (counts, _): &ChartColumn| grouped(counts.get(bar).copied().unwrap_or(0));
     let row = |bar| columns.iter().map(|column| count(bar, column)).collect();
     labels.iter().enumerate().map(|(bar, label)| (label.clone(), row(bar))).collect()
 }
@@ -370,7 +370,7 @@ mod tests {
         );
         assert_eq!(sign_ins.axis, ["10:00", "15:00", "21:00", "03:00", "now"]);
         assert_eq!((requests.sums[0].as_str(), requests.paths[0].as_str()), ("0", ""));
-        assert_eq!(requests.about, "None answered. None turned away.");
+        assert_eq!(requests.about, "None answered. None refused or failed.");
         let causes: Vec<_> = charts.causes.iter().map(|cause| (cause.name, cause.share.as_str())).collect();
         assert_eq!(causes, [("Unknown key", "100.0"), ("Token expired", "25.0")]);
         assert_eq!((charts.refused.as_str(), charts.failed_sign_ins), ("10", 3));
