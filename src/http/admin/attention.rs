@@ -30,7 +30,7 @@ const NEWS: Duration = Duration::from_hours(24);
 pub(super) struct Attention {
     tokens: TokensOfNote,
     refused: Vec<RecordedEvent>,
-    /// Failed sign-ins in the charts' span.
+    /// Failed sign-ins of a day, if the charts are of a day.
     failed: Option<(u64, &'static str)>,
 }
 
@@ -74,7 +74,8 @@ impl Attention {
             let since = visit.request.now.saturating_sub(NEWS);
             refused.retain(|event| event.at >= since);
         }
-        let failed = charts.map(|charts| (charts.failed_sign_ins, charts.span.words));
+        let day = charts.filter(|charts| charts.span.is_a_day());
+        let failed = day.map(|charts| (charts.failed_sign_ins, charts.span.words));
         Ok(Self { tokens, refused, failed })
     }
 

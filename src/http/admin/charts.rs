@@ -165,6 +165,11 @@ impl ChartSpan {
         SPANS.iter().find(|span| span.name == name)
     }
 
+    /// Whether it is short enough for what happened in it to be news.
+    pub(super) fn is_a_day(&self) -> bool {
+        self.bars * self.hours == 24
+    }
+
     /// Returns when its first bar begins.
     pub(super) fn since(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_micros(self.first(now)).unwrap_or(Timestamp::EPOCH)
