@@ -49,14 +49,15 @@ CREATE TABLE servers (
 ) STRICT, WITHOUT ROWID;
 
 -- Tokens that need attention are few among many.
-CREATE INDEX tokens_lasting_by_end ON tokens (expires_at, id)
-    WHERE kind <> 'sign_in' AND kind <> 'browser' AND revoked_at IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX tokens_lasting_by_end ON tokens (revoked_at, expires_at, id)
+    WHERE kind <> 'sign_in' AND kind <> 'browser' AND expires_at IS NOT NULL;
 CREATE INDEX tokens_never_used ON tokens (created_at, id)
     WHERE kind <> 'sign_in' AND kind <> 'browser' AND revoked_at IS NULL AND last_used_at IS NULL;
 
 -- Sessions are listed among many other tokens.
 CREATE INDEX tokens_of_sign_ins ON tokens (kind, id) WHERE kind <> 'api' AND kind <> 'imported';
 
--- The audit trail is filtered by names, too.
+-- The audit trail is filtered by names and addresses, too.
 CREATE INDEX audit_events_by_actor_name ON audit_events (actor_name, id);
 CREATE INDEX audit_events_by_object_name ON audit_events (object_name, id);
+CREATE INDEX audit_events_by_address ON audit_events (address, id) WHERE address IS NOT NULL;

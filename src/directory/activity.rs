@@ -95,7 +95,7 @@ impl Directory {
         Ok(servers.into_iter().map(|of| (of.version, of.count)).collect())
     }
 
-    /// Returns the counts of the hours or days since a time, in no order. Whoever may read the audit trail may read them.
+    /// Returns the counts of the hours or days since a time, in no order. Who may read the audit trail may read them.
     pub async fn activity(
         &self,
         actor: &Actor,
@@ -111,7 +111,7 @@ impl Directory {
         Ok(known.collect())
     }
 
-    /// Returns users with a token that was used in the last minutes, the latest first, at most `limit`.
+    /// Returns users who used a token in the last minutes, the latest first, at most `limit`.
     pub async fn users_online(&self, actor: &Actor, limit: u32) -> Result<Vec<User>, Error> {
         authorize(actor, Action::ReadUsers)?;
         let since = self.clock.now().saturating_sub(ONLINE_FOR);

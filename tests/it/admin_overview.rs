@@ -65,7 +65,7 @@ both! {
             let page = browser.get(&format!("/admin{span}")).await;
             let html = &page.body;
             assert!(html.contains("<span class=\"fig\">2</span> let in, <b>2</b> turned away"), "{page}");
-            assert!(html.contains("<span class=\"fig\">3</span> answered, <b>5</b> turned away"), "{page}");
+            assert!(html.contains("<span class=\"fig\">3</span> answered, <b>5</b> refused or failed"), "{page}");
             assert!(html.contains("<span class=\"fig\">1,005</span> in "), "{page}");
             assert!(html.contains("Token expired</th>") && html.contains("<td class=\"num\">1,000</td>"), "{page}");
             // Each picture has a title and a description, and a table with the same numbers.

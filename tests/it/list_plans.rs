@@ -286,11 +286,11 @@ async fn filled_with_events(backend: Backend, events: i64) -> Database {
         Backend::Postgres => "'\\x00'::bytea",
     };
     database.sql(&format!(
-        "INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, previous_hash, hash) \
+        "INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, address, previous_hash, hash) \
          {numbers} SELECT 1735689600000000 + i * 1000000, 'person', i % 1000 + 1, 'user' || (i % 1000 + 1), \
-           CASE WHEN i % 500 = 0 THEN 'user.create' ELSE 'user.update' END, 'user', i % 20000 + 1, 'user' || (i % 20000 + 1), '{{}}', {bytes}, {bytes} FROM n"
+           CASE WHEN i % 500 = 0 THEN 'user.create' ELSE 'user.update' END, 'user', i % 20000 + 1, 'user' || (i % 20000 + 1), '{{}}', '10.0.' || (i % 250) || '.7', {bytes}, {bytes} FROM n"
     )).await;
-    database.sql("INSERT INTO activity (span, starts_at, kind, count) SELECT 'hour', 1735689600000000 + id * 3600000000, 'key.unknown', 1 FROM users").await;
+    database.sql("INSERT INTO activity (span, starts_at, kind, count) SELECT 'hour', 1740866400000000 - id * 3600000000, 'key.unknown', 1 FROM users").await;
     if backend == Backend::Postgres {
         database.sql("VACUUM ANALYZE").await;
     }
@@ -313,6 +313,8 @@ both! {
             (AuditFilter { actor_name: name(), before: Some(20_000), ..filter() }, vec!["audit_events_by_actor_name"]),
             (AuditFilter { object_name: name(), ..filter() }, vec!["audit_events_by_object_name", "audit_events_by_object"]),
             (AuditFilter { object_kind: Some("user".to_owned()), object_id: Some(7), ..filter() }, vec!["audit_events_by_object"]),
+            (AuditFilter { address: Some("10.0.0.7".to_owned()), ..filter() }, vec!["audit_events_by_address"]),
+            (AuditFilter { to: Some("2025-01-01T00:10:00Z".parse().unwrap()), ..filter() }, vec!["audit_events_by_time"]),
         ] {
             let plan = directory.explain_audit(&operator(), &filter).await.unwrap();
             for index in indexes {

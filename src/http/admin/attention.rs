@@ -30,7 +30,7 @@ const NEWS: Duration = Duration::from_hours(24);
 pub(super) struct Attention {
     tokens: TokensOfNote,
     refused: Vec<RecordedEvent>,
-    /// Failed sign-ins in the charts' span.
+    /// Failed sign-ins of a day, if the charts are of a day.
     failed: Option<(u64, &'static str)>,
 }
 
@@ -74,7 +74,8 @@ impl Attention {
             let since = visit.request.now.saturating_sub(NEWS);
             refused.retain(|event| event.at >= since);
         }
-        let failed = charts.map(|charts| (charts.failed_sign_ins, charts.span.words));
+        let day = charts.filter(|charts| charts.span.is_a_day());
+        let failed = day.map(|charts| (charts.failed_sign_ins, charts.span.words));
         Ok(Self { tokens, refused, failed })
     }
 
@@ -96,7 +97,10 @@ impl Attention {
                 .push(more("More tokens end soon", format!("{path}{}", until.get(..10).unwrap_or_default())));
         }
         let unused = &self.tokens.unused;
-        shown.extend(unused.iter().take(TOKENS).map(|listed| never_used(listed, now)));
+        // What ends soon is there already.
+        let ends_soon = |listed: &&ListedToken| ending.iter().any(|one| one.token.id == listed.token.id);
+        let rest = unused.iter().take(TOKENS).filter(|listed| !ends_soon(listed));
+        shown.extend(rest.map(|listed| never_used(listed, now)));
         if unused.len() > TOKENS {
             let path = "/admin/tokens?kind=api&state=active&is_used=false".to_owned();
             shown.push(more("More tokens were never used", path));

@@ -139,7 +139,7 @@ const SIGN_INS: ChartSource = ChartSource {
 const REQUESTS: ChartSource = ChartSource {
     id: "requests",
     name: "API requests",
-    words: ["answered", "turned away"],
+    words: ["answered", "refused or failed"],
     columns: &[
         ("Answered", ActivityKind::RequestAnswered, true),
         ("Refused", ActivityKind::RequestRefused, false),
@@ -163,6 +163,11 @@ impl ChartSpan {
     pub(super) fn named(name: Option<&str>) -> Option<&'static Self> {
         let name = name.unwrap_or(SPANS[0].name);
         SPANS.iter().find(|span| span.name == name)
+    }
+
+    /// Whether it is short enough for what happened in it to be news.
+    pub(super) fn is_a_day(&self) -> bool {
+        self.bars * self.hours == 24
     }
 
     /// Returns when its first bar begins.
@@ -228,7 +233,7 @@ impl BarChart {
         labels: &[String],
         series: impl Fn(ActivityKind) -> Vec<u64>,
     ) -> Self {
-        let columns: Vec<Column> =
+        let columns: Vec<ChartColumn> =
             source.columns.iter().map(|(_, kind, is_up)| (series(*kind), *is_up)).collect();
         let values = [true, false].map(|is_up| side(&columns, is_up, labels.len()));
         let [up, down] = &values;
@@ -250,17 +255,17 @@ impl BarChart {
 }
 
 /// A column of the table, and whether it is above the line.
-type Column = (Vec<u64>, bool);
+type ChartColumn = (Vec<u64>, bool);
 
 /// Sums the columns above the line, or those below it, for each bar.
-fn side(columns: &[Column], is_up: bool, bars: usize) -> Vec<u64> {
+fn side(columns: &[ChartColumn], is_up: bool, bars: usize) -> Vec<u64> {
     let columns = || columns.iter().filter(|(_, above)| *above == is_up);
     (0..bars).map(|bar| columns().filter_map(|(counts, _)| counts.get(bar)).sum()).collect()
 }
 
 /// The rows of the table.
-fn rows(columns: &[Column], labels: &[String]) -> Vec<(String, Vec<String>)> {
-    let count = |bar: usize, (counts, _): &Column| grouped(counts.get(bar).copied().unwrap_or(0));
+fn rows(columns: &[ChartColumn], labels: &[String]) -> Vec<(String, Vec<String>)> {
+    let count = |bar: usize, (counts, _): &ChartColumn| grouped(counts.get(bar).copied().unwrap_or(0));
     let row = |bar| columns.iter().map(|column| count(bar, column)).collect();
     labels.iter().enumerate().map(|(bar, label)| (label.clone(), row(bar))).collect()
 }
@@ -370,7 +375,7 @@ mod tests {
         );
         assert_eq!(sign_ins.axis, ["10:00", "15:00", "21:00", "03:00", "now"]);
         assert_eq!((requests.sums[0].as_str(), requests.paths[0].as_str()), ("0", ""));
-        assert_eq!(requests.about, "None answered. None turned away.");
+        assert_eq!(requests.about, "None answered. None refused or failed.");
         let causes: Vec<_> = charts.causes.iter().map(|cause| (cause.name, cause.share.as_str())).collect();
         assert_eq!(causes, [("Unknown key", "100.0"), ("Token expired", "25.0")]);
         assert_eq!((charts.refused.as_str(), charts.failed_sign_ins), ("10", 3));

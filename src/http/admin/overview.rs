@@ -15,13 +15,14 @@ use super::visit::Visit;
 use super::words::{Face, When, bytes_in_words, date_in_words, display_name};
 use crate::directory::Directory;
 use crate::directory::access::{ReadAudit, ReadTokens, ReadUsers, holds_permission};
-use crate::directory::model::{AuditFilter, Timestamp, User, ValidationErrors, Violation};
+use crate::directory::model::{AuditFilter, RecordedEvent, Timestamp, User, ValidationErrors, Violation};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::telemetry::Statistics;
 
-/// Events that the page shows.
-const EVENTS: u32 = 6;
+/// Events that the page shows, and those that it looks at: refusals are none of the changes.
+const EVENTS: usize = 6;
+const EVENTS_READ: u32 = 50;
 /// Users that the page shows.
 const PEOPLE: usize = 6;
 
@@ -66,7 +67,7 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
     let charts = charts(directory, &visit, span).await?;
     let attention = Attention::read(directory, &visit, charts.as_ref()).await?;
     let events = match holds_permission::<ReadAudit>(&visit.identity) {
-        true => Some(directory.audit_events(&visit.actor, &AuditFilter::default(), EVENTS).await?),
+        true => Some(directory.audit_events(&visit.actor, &AuditFilter::default(), EVENTS_READ).await?),
         false => None,
     };
     let view = OverviewPage {
@@ -75,13 +76,19 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
         attention: attention.shown(&app, &visit),
         people: people(directory, &visit).await?,
         facts: facts(&app, &visit),
-        events: events.map(|events| events.iter().map(|event| ShownEvent::of(event, now)).collect()),
+        events: events.map(|events| changes(&events, now)),
         charts,
         spans: &SPANS,
         signed_in: When::of(visit.identity.token.created_at, now),
         expires: When::maybe(visit.identity.token.expires_at, now),
     };
     page(StatusCode::OK, &view)
+}
+
+/// Shows the latest events that are no refusals.
+fn changes(events: &[RecordedEvent], now: Timestamp) -> Vec<ShownEvent> {
+    let shown = events.iter().map(|event| ShownEvent::of(event, now));
+    shown.filter(|event| !event.is_refusal).take(EVENTS).collect()
 }
 
 /// Draws the charts for those who may read the audit trail.
