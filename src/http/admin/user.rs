@@ -5,20 +5,20 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::events::ShownEvent;
+use super::events::{ShownEvent, events_of_user};
 use super::page::SiteFrame;
-use super::places::USERS;
+use super::places::{GROUPS, USERS};
 use super::responses::{page, see_other};
 use super::token_shown::scopes_of;
 use super::visit::Visit;
-use super::words::{Face, When, capitalised, display_name, key_ends};
+use super::words::{Face, When, display_name, key_ends, right_in_words};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, IssueToken, ReadAudit, ReadGroups, ReadTokens, RevokeToken, UpdateToken,
-    UpdateUser, built_in, holds_permission,
+    ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadGroups, ReadTokens, RevokeToken, UpdateToken,
+    UpdateUser, holds_permission,
 };
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{
-    AuditFilter, Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
+    Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
 };
 use crate::directory::query::{TokenFilters, TokenQuery};
 use crate::directory::users::UserDetails;
@@ -112,6 +112,13 @@ struct ShownGroup {
     path: String,
 }
 
+impl ShownGroup {
+    fn new(group: &Group, is_linked: bool) -> Self {
+        let path = if is_linked { format!("{GROUPS}/{}", group.id) } else { String::new() };
+        Self { name: group.name.clone(), path }
+    }
+}
+
 /// A token or a session as a page shows it.
 pub(super) struct ShownToken {
     pub(super) id: i64,
@@ -141,10 +148,10 @@ impl ShownToken {
     }
 }
 
-/// What a token may do, in one line.
+/// Says what a token may do, in one line.
 fn limits(token: &Token) -> String {
     let mut said = match scopes_of(token) {
-        None => "all that the owner may".to_owned(),
+        None => "All that the owner may".to_owned(),
         Some(scopes) => {
             let names: Vec<_> = scopes.iter().take(SCOPES_SHOWN).map(|(_, name)| name.as_str()).collect();
             match scopes.len().saturating_sub(names.len()) {
@@ -159,10 +166,7 @@ fn limits(token: &Token) -> String {
     if token.narrowing.allowed_networks.is_some() {
         said.push_str(", from some networks");
     }
-    match token.narrowing.scopes {
-        Some(_) => said,
-        None => capitalised(&said),
-    }
+    said
 }
 
 /// Parses the id of a path; anything else is not found.
@@ -186,52 +190,43 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
     let details = app.directory().user_details(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
-    let now = visit.request.now;
-    let listed = match holds_permission::<ReadTokens>(&visit.identity) {
-        true => Some(app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?.rows),
-        false => None,
-    };
-    let events = match holds_permission::<ReadAudit>(&visit.identity) {
-        true => {
-            let filter = AuditFilter {
-                object_kind: Some("user".to_owned()),
-                object_id: Some(id.get()),
-                ..AuditFilter::default()
-            };
-            let events = app.directory().audit_events(&visit.actor, &filter, EVENTS_MAX).await?;
-            Some(events.iter().map(|event| ShownEvent::of(event, now)).collect())
-        }
-        false => None,
-    };
-    let may_touch = visit.identity.user.is_admin || !details.user.is_admin;
-    let is_self = details.user.id == visit.identity.user.id;
-    let user = ShownUser::new(&details.user, now);
-    let may_read_groups = holds_permission::<ReadGroups>(&visit.identity);
-    let (sessions, tokens) = split(listed, now);
-    let view = UserPage {
-        page: SiteFrame::new(user.name.clone(), USERS, &visit),
-        user,
-        rights: rights(&details),
-        groups: details.groups.iter().map(|group| ShownGroup::new(group, may_read_groups)).collect(),
-        tokens,
-        sessions,
-        events,
-        can_sign_out: holds_permission::<RevokeToken>(&visit.identity),
-        can_make_admin: visit.identity.user.is_admin && !details.user.is_admin,
-        can_edit: holds_permission::<UpdateUser>(&visit.identity) && may_touch,
-        can_delete: holds_permission::<DeleteUser>(&visit.identity) && may_touch,
-        can_change_groups: holds_permission::<ChangeMembers>(&visit.identity) && may_touch,
-        can_issue: is_self || (holds_permission::<IssueToken>(&visit.identity) && may_touch),
-        can_change_tokens: is_self || (holds_permission::<UpdateToken>(&visit.identity) && may_touch),
-        is_self,
-    };
+    let mut view = UserPage::new(&visit, &details);
+    if holds_permission::<ReadTokens>(&visit.identity) {
+        let listed = app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?;
+        let (sessions, tokens) = split(listed.rows, visit.request.now);
+        (view.sessions, view.tokens) = (sessions, Some(tokens));
+    }
+    view.events = events_of_user(&app, &visit, id, EVENTS_MAX).await?;
     page(StatusCode::OK, &view)
 }
 
-impl ShownGroup {
-    fn new(group: &Group, is_linked: bool) -> Self {
-        let path = if is_linked { format!("/admin/groups/{}", group.id) } else { String::new() };
-        Self { name: group.name.clone(), path }
+/// Whether the page offers what needs this permission. Only admins change admins.
+fn may<P: NeedsPermission>(visit: &Visit, user: &User) -> bool {
+    holds_permission::<P>(&visit.identity) && (visit.identity.user.is_admin || !user.is_admin)
+}
+
+impl UserPage {
+    /// The page, without what some people may not read.
+    fn new(visit: &Visit, details: &UserDetails) -> Self {
+        let (user, is_self) = (&details.user, details.user.id == visit.identity.user.id);
+        let may_read_groups = holds_permission::<ReadGroups>(&visit.identity);
+        Self {
+            page: SiteFrame::new(display_name(user), USERS, visit),
+            user: ShownUser::new(user, visit.request.now),
+            rights: rights(details),
+            groups: details.groups.iter().map(|group| ShownGroup::new(group, may_read_groups)).collect(),
+            tokens: None,
+            sessions: Vec::new(),
+            events: None,
+            can_sign_out: holds_permission::<RevokeToken>(&visit.identity),
+            can_make_admin: visit.identity.user.is_admin && !user.is_admin,
+            can_edit: may::<UpdateUser>(visit, user),
+            can_delete: may::<DeleteUser>(visit, user),
+            can_change_groups: may::<ChangeMembers>(visit, user),
+            can_issue: is_self || may::<IssueToken>(visit, user),
+            can_change_tokens: is_self || may::<UpdateToken>(visit, user),
+            is_self,
+        }
     }
 }
 
@@ -242,21 +237,19 @@ fn active_tokens(owner: UserId) -> TokenQuery {
 }
 
 /// Splits tokens into sessions, which sign-ins made, and others.
-fn split(listed: Option<Vec<ListedToken>>, now: Timestamp) -> (Vec<ShownToken>, Option<Vec<ShownToken>>) {
-    let Some(listed) = listed else { return (Vec::new(), None) };
+fn split(listed: Vec<ListedToken>, now: Timestamp) -> (Vec<ShownToken>, Vec<ShownToken>) {
     let (sessions, tokens): (Vec<_>, Vec<_>) =
         listed.into_iter().partition(|listed| listed.token.kind.is_sign_in());
     let shown =
         |listed: Vec<ListedToken>| listed.iter().map(|one| ShownToken::new(&one.token, now)).collect();
-    (shown(sessions), Some(shown(tokens)))
+    (shown(sessions), shown(tokens))
 }
 
 fn rights(details: &UserDetails) -> Vec<ShownRight> {
     let group_name = |group: &Group| group.name.clone();
     let of = |code: i64| details.held.iter().filter(move |held| held.permission.code == code);
     let right = |permission: &Permission| ShownRight {
-        words: built_in(permission.code)
-            .map_or_else(|| permission.name.clone(), |known| capitalised(known.allows)),
+        words: right_in_words(permission),
         code: permission.code,
         name: permission.name.clone(),
         is_own: of(permission.code).any(|held| held.group.is_none()),
