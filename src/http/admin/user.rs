@@ -8,11 +8,11 @@ use http::StatusCode;
 use super::events::{ShownEvent, events_of_user};
 use super::page::SiteFrame;
 use super::picture;
-use super::places::USERS;
+use super::places::{GROUPS, USERS};
 use super::responses::{page, see_other};
 use super::token_shown::scopes_of;
 use super::visit::{Visit, VisitWith};
-use super::words::{Face, When, capitalised, display_name, key_ends, right_in_words};
+use super::words::{Face, When, display_name, key_ends, right_in_words};
 use crate::directory::access::{
     ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadGroups, ReadTokens, RevokeToken, UpdateToken,
     UpdateUser, holds_permission,
@@ -116,7 +116,7 @@ struct ShownGroup {
 
 impl ShownGroup {
     fn new(group: &Group, is_linked: bool) -> Self {
-        let path = if is_linked { format!("/admin/groups/{}", group.id) } else { String::new() };
+        let path = if is_linked { format!("{GROUPS}/{}", group.id) } else { String::new() };
         Self { name: group.name.clone(), path }
     }
 }
@@ -150,10 +150,10 @@ impl ShownToken {
     }
 }
 
-/// What a token may do, in one line.
+/// Says what a token may do, in one line.
 fn limits(token: &Token) -> String {
     let mut said = match scopes_of(token) {
-        None => "all that the owner may".to_owned(),
+        None => "All that the owner may".to_owned(),
         Some(scopes) => {
             let names: Vec<_> = scopes.iter().take(SCOPES_SHOWN).map(|(_, name)| name.as_str()).collect();
             match scopes.len().saturating_sub(names.len()) {
@@ -168,10 +168,7 @@ fn limits(token: &Token) -> String {
     if token.narrowing.allowed_networks.is_some() {
         said.push_str(", from some networks");
     }
-    match token.narrowing.scopes {
-        Some(_) => said,
-        None => capitalised(&said),
-    }
+    said
 }
 
 /// Parses the id of a path; anything else is not found.
