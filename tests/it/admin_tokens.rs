@@ -20,7 +20,7 @@ fn key(answer: &Answer) -> String {
 }
 
 /// The content of an answer that was sent in chunks.
-fn content(answer: &Answer) -> String {
+pub fn content(answer: &Answer) -> String {
     let (mut rest, mut found) = (answer.body.as_bytes(), Vec::new());
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
@@ -114,7 +114,7 @@ both! {
         let count = "SELECT count(*) FROM tokens";
         let before = site.database.number(count).await;
         for (changes, field) in [
-            (&[("name", "")][..], "name"),
+            (&[("name", ""), ("end", "7"), ("rights", "all")][..], "name"),
             (&[("name", "x"), ("end", "until"), ("until", "yesterday")], "until"),
             (&[("name", "x"), ("end", "until"), ("until", "2020-01-01")], "until"),
             (&[("name", "x"), ("end", "soon")], "end"),

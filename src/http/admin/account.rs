@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed};
 use super::page::SiteFrame;
 use super::picture;
 use super::places::ACCOUNT;
@@ -17,7 +17,7 @@ use crate::directory::error::Error;
 use crate::directory::model::{Gender, TokenId, TokenState, UserDraft, UserKey};
 use crate::directory::password::Password;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 const PROFILE: &[(&str, &str)] = &[
@@ -80,39 +80,77 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
     page(StatusCode::OK, &view(&app, &visit).await?)
 }
 
+/// What was typed into the form of the profile.
+pub(super) struct TypedProfile {
+    draft: UserDraft,
+    old_password: Option<Password>,
+}
+
+impl FormValues for TypedProfile {
+    fn read(fields: &mut Fields) -> Self {
+        let draft = UserDraft {
+            first_name: fields.text("first_name"),
+            last_name: fields.text("last_name"),
+            email: or_null(fields, "email"),
+            mobile_number: or_null(fields, "mobile_number"),
+            gender: or_null(fields, "gender"),
+            ..UserDraft::default()
+        };
+        let old_password = or_null(fields, "old_password").flatten().map(Password::new);
+        Self { draft, old_password }
+    }
+}
+
+/// Reads a text that may stay empty. A form has no null: what is empty is not given.
+fn or_null(fields: &mut Fields, name: &str) -> Option<Option<String>> {
+    fields.text(name).map(|text| Some(text).filter(|text| !text.is_empty()))
+}
+
+impl ShownUser {
+    /// Puts what was typed in place of what is stored.
+    fn keep(&mut self, typed: UserDraft) {
+        let put = |shown: &mut String, typed: Option<String>| {
+            if let Some(typed) = typed {
+                *shown = typed;
+            }
+        };
+        put(&mut self.first_name, typed.first_name);
+        put(&mut self.last_name, typed.last_name);
+        put(&mut self.email, typed.email.map(Option::unwrap_or_default));
+        put(&mut self.mobile_number, typed.mobile_number.map(Option::unwrap_or_default));
+        put(&mut self.gender, typed.gender.map(Option::unwrap_or_default));
+    }
+}
+
 /// `POST /admin/account/profile`.
 pub(super) async fn change_profile(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedProfile>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let mut text = |name: &str| fields.text(name);
-    // A form has no null: what is empty is not given.
-    let mut or_null = |name: &str| text(name).map(|text| Some(text).filter(|text| !text.is_empty()));
-    let (email, mobile_number, gender) = (or_null("email"), or_null("mobile_number"), or_null("gender"));
-    let (first_name, last_name) = (text("first_name"), text("last_name"));
-    let present = text("old_password").filter(|text| !text.is_empty()).map(Password::new);
-    fields.end()?;
-    let draft = UserDraft { first_name, last_name, email, mobile_number, gender, ..UserDraft::default() };
-    match app.directory().update_self(&visit.actor, &draft, present).await {
+    match app.directory().update_self(&visit.actor, &typed.draft, typed.old_password).await {
         Ok(_) => Ok(see_other("/admin/account?done=profile-saved")),
         Err(Error::Invalid(faults)) => {
             let mut view = view(&app, &visit).await?;
             view.profile = Problems::of(&faults, PROFILE);
-            let keep = |shown: &mut String, typed: Option<String>| {
-                if let Some(typed) = typed {
-                    *shown = typed;
-                }
-            };
-            keep(&mut view.user.first_name, draft.first_name);
-            keep(&mut view.user.last_name, draft.last_name);
-            keep(&mut view.user.email, draft.email.map(Option::unwrap_or_default));
-            keep(&mut view.user.mobile_number, draft.mobile_number.map(Option::unwrap_or_default));
-            keep(&mut view.user.gender, draft.gender.map(Option::unwrap_or_default));
+            view.user.keep(typed.draft);
             again(view)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What was typed into the form of the password.
+pub(super) struct TypedPasswords {
+    old: String,
+    new: String,
+    repeated: String,
+}
+
+impl FormValues for TypedPasswords {
+    fn read(fields: &mut Fields) -> Self {
+        let mut text = |name: &str| fields.text(name).unwrap_or_default();
+        Self { old: text("old_password"), new: text("new_password"), repeated: text("new_password_again") }
     }
 }
 
@@ -120,27 +158,19 @@ pub(super) async fn change_profile(
 pub(super) async fn change_password(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedPasswords>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let old = fields.text("old_password").unwrap_or_default();
-    let new = fields.text("new_password").unwrap_or_default();
-    let repeated = fields.text("new_password_again").unwrap_or_default();
-    fields.end()?;
-    let mut failed = view(&app, &visit).await?;
-    if new != repeated {
-        failed.password = Problems::whole("The two new passwords differ.");
-        return again(failed);
-    }
-    let (old, new) = (Password::new(old), Password::new(new));
-    match app.directory().change_own_password(&visit.actor, old, new, true).await {
-        Ok(()) => Ok(see_other("/admin/account?done=password-changed")),
-        Err(Error::Invalid(faults)) => {
-            failed.password = Problems::of(&faults, PASSWORD);
-            again(failed)
+    let problems = if typed.new == typed.repeated {
+        let (old, new) = (Password::new(typed.old), Password::new(typed.new));
+        match app.directory().change_own_password(&visit.actor, old, new, true).await {
+            Ok(()) => return Ok(see_other("/admin/account?done=password-changed")),
+            Err(Error::Invalid(faults)) => Problems::of(&faults, PASSWORD),
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
-    }
+    } else {
+        Problems::whole("The two new passwords differ.")
+    };
+    again(AccountPage { password: problems, ..view(&app, &visit).await? })
 }
 
 fn again(mut view: AccountPage) -> Result<Response, ApiError> {

@@ -6,9 +6,8 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::bin::{BIN_GROUPS, BinnedRow};
-use super::form::Problems;
+use super::form::{Problems, refused};
 use super::group::group_id;
-use super::group_edit::problems;
 use super::page::SiteFrame;
 use super::places::{BIN, GROUPS, USERS};
 use super::responses::{page, see_other};
@@ -59,7 +58,7 @@ impl BinnedPage {
 
     /// Shows why something did not work.
     fn failed(mut self, is_removal: bool, error: Error) -> Result<Response, ApiError> {
-        let (status, problems) = problems(error, &[])?;
+        let (status, problems) = refused(error, &[])?;
         self.page.title = match is_removal {
             true => format!("Problem: {}", self.page.title),
             false => format!("Problem: {} cannot be restored", self.row.name),

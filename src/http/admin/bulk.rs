@@ -11,21 +11,22 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::fields::{FieldKind, ShownField};
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user_action::until;
-use super::visit::Visit;
+use super::visit::{Visit, check_right};
 use super::words::{Face, When, display_name};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, NeedsPermission, RevokeToken, UpdateUser, holds_permission, holds_right,
+    ChangeMembers, DeleteUser, NeedsPermission, ReadUsers, RevokeToken, UpdateUser, holds_permission,
+    holds_right,
 };
 use crate::directory::error::{Denial, Error};
 use crate::directory::groups::MemberChange;
-use crate::directory::model::{GroupKey, User, UserDraft, UserId, UserKey, ValidationErrors};
+use crate::directory::model::{GroupKey, User, UserDraft, UserId, UserKey, ValidationErrors, Violation};
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::{Body, Fields, FormBody};
 use crate::http::error::ApiError;
 
 /// What can be done to many users.
@@ -170,7 +171,7 @@ struct Selection {
 }
 
 impl Selection {
-    fn read(body: crate::http::body::Body) -> Result<Self, ApiError> {
+    fn read(body: Body) -> Result<Self, ApiError> {
         let mut fields = Fields::from(body);
         let mut ids: Vec<_> =
             fields.ids("id").unwrap_or_default().into_iter().filter_map(|id| id.try_into().ok()).collect();
@@ -190,28 +191,43 @@ impl Selection {
         [ADD, REMOVE].contains(&self.action.name)
     }
 
-    /// Does it.
+    /// Does it, and leads to the list. What is refused is shown to a person who may read users.
+    async fn submit(&self, app: &App, visit: &Visit) -> Result<Response, ApiError> {
+        match self.run(app, visit).await {
+            Ok(()) => Ok(see_other(&after(self))),
+            Err(error) if holds_permission::<ReadUsers>(&visit.identity) => {
+                let (status, found) = Refused::of(error)?;
+                self.show(app, visit, status, found).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn run(&self, app: &App, visit: &Visit) -> Result<(), Error> {
         let (directory, actor, ids) = (app.directory(), &visit.actor, self.ids.clone());
-        let draft = |is_active| UserDraft { is_active: Some(is_active), ..UserDraft::default() };
-        let drafts = |draft: UserDraft| -> Vec<(UserId, UserDraft)> {
-            self.ids.iter().map(|id| (*id, draft.clone())).collect()
-        };
-        let members = match self.action.name {
-            DELETE => return directory.delete_users(actor, ids).await,
-            RESTORE => return directory.restore_users(actor, ids).await.map(|_| ()),
-            "sign-out" => return directory.sign_out_users(actor, ids).await.map(|_| ()),
-            "activate" => return directory.update_users(actor, drafts(draft(true))).await.map(|_| ()),
-            "deactivate" => return directory.update_users(actor, drafts(draft(false))).await.map(|_| ()),
-            ADD => MemberChange::Add,
-            _ => MemberChange::Remove,
-        };
+        match self.action.name {
+            DELETE => directory.delete_users(actor, ids).await,
+            RESTORE => directory.restore_users(actor, ids).await.map(|_| ()),
+            "sign-out" => directory.sign_out_users(actor, ids).await.map(|_| ()),
+            "activate" => directory.update_users(actor, self.drafts(true)).await.map(|_| ()),
+            "deactivate" => directory.update_users(actor, self.drafts(false)).await.map(|_| ()),
+            ADD => self.change_members(app, visit, MemberChange::Add).await,
+            _ => self.change_members(app, visit, MemberChange::Remove).await,
+        }
+    }
+
+    fn drafts(&self, is_active: bool) -> Vec<(UserId, UserDraft)> {
+        let draft = UserDraft { is_active: Some(is_active), ..UserDraft::default() };
+        self.ids.iter().map(|id| (*id, draft.clone())).collect()
+    }
+
+    async fn change_members(&self, app: &App, visit: &Visit, kind: MemberChange) -> Result<(), Error> {
         if self.group.is_empty() {
-            return Err(Error::invalid("group", &crate::directory::model::Violation::Blank));
+            return Err(Error::invalid("group", &Violation::Blank));
         }
         let Ok(group) = self.group.parse::<GroupKey>();
         let keys: Vec<_> = self.ids.iter().map(|id| UserKey::Id(*id)).collect();
-        directory.change_members(actor, &group, &keys, members).await.map(|_| ())
+        app.directory().change_members(&visit.actor, &group, &keys, kind).await.map(|_| ())
     }
 
     /// Shows the selection, with what was refused.
@@ -224,25 +240,34 @@ impl Selection {
     ) -> Result<Response, ApiError> {
         let users = app.directory().users_of_ids(&visit.actor, &self.ids).await?;
         let users: BTreeMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
-        let [verb, rest] = self.action.title;
-        let sentence = format!("{verb} {} {rest}", people(self.ids.len())).trim_end().to_owned();
-        let problem = if found.are_any() { "Problem: " } else { "" };
         let row =
             |(place, id): (usize, &UserId)| SelectedUser::new(*id, users.get(id), found.about(place), visit);
-        let view = BulkPage {
-            page: SiteFrame::new(format!("{problem}{sentence}?"), USERS, visit),
+        let rows = self.ids.iter().enumerate().map(row).collect();
+        let until = (self.action.name == DELETE).then(|| until(app, visit));
+        page(status, &BulkPage { until, ..BulkPage::new(visit, self, rows, found.whole) })
+    }
+
+    /// Such as "Move 3 people to the recycle bin".
+    fn sentence(&self) -> String {
+        let [verb, rest] = self.action.title;
+        format!("{verb} {} {rest}", people(self.ids.len())).trim_end().to_owned()
+    }
+}
+
+impl BulkPage {
+    fn new(visit: &Visit, selection: &Selection, rows: Vec<SelectedUser>, problems: Problems) -> Self {
+        let sentence = selection.sentence();
+        let group = selection.needs_group().then(|| ShownField::new(GROUP, &selection.group, &problems));
+        Self {
+            page: SiteFrame::new(format!("{sentence}?"), USERS, visit).marked(&problems),
             refused: "Nothing was changed",
-            action: self.action,
+            action: selection.action,
             sentence,
-            rows: self.ids.iter().enumerate().map(row).collect(),
-            fields: match self.needs_group() {
-                true => vec![ShownField::new(GROUP, &self.group, &found.whole)],
-                false => Vec::new(),
-            },
-            until: (self.action.name == DELETE).then(|| until(app, visit)),
-            problems: found.whole,
-        };
-        page(status, &view)
+            rows,
+            fields: group.into_iter().collect(),
+            until: None,
+            problems,
+        }
     }
 }
 
@@ -262,10 +287,6 @@ struct Refused {
 }
 
 impl Refused {
-    fn are_any(&self) -> bool {
-        self.whole.are_any()
-    }
-
     fn about(&self, place: usize) -> Option<String> {
         match (self.denied, self.rows.get(place)) {
             (Some((denied, why)), _) if denied == place => Some(why.to_string()),
@@ -279,36 +300,30 @@ impl Refused {
 
     /// Takes an error apart. Others are pages of their own.
     fn of(error: Error) -> Result<(StatusCode, Self), ApiError> {
-        let whole = |text: String| Problems::whole(text);
-        let all_or_none = "All or none: because of the people that are marked, no one was changed.";
+        let (bad, forbidden) = (StatusCode::BAD_REQUEST, StatusCode::FORBIDDEN);
         match error {
-            Error::InvalidItems(rows) => Ok((
-                StatusCode::BAD_REQUEST,
-                Self { whole: whole(all_or_none.to_owned()), rows, denied: None },
-            )),
-            Error::DeniedItem { index, denial } => Ok((
-                StatusCode::FORBIDDEN,
-                Self {
-                    whole: whole(all_or_none.to_owned()),
-                    rows: Vec::new(),
-                    denied: Some((index, denial)),
-                },
-            )),
-            Error::Denied(denial) => {
-                Ok((StatusCode::FORBIDDEN, Self { whole: whole(denial.to_string()), ..Self::default() }))
+            Error::InvalidItems(rows) => Ok((bad, Self { rows, ..Self::whole(ALL_OR_NONE) })),
+            Error::DeniedItem { index, denial } => {
+                Ok((forbidden, Self { denied: Some((index, denial)), ..Self::whole(ALL_OR_NONE) }))
             }
+            Error::Denied(denial) => Ok((forbidden, Self::whole(denial.to_string()))),
             error @ Error::NotFound { .. } => {
-                let text = format!("{error}.").replacen("there", "There", 1);
-                Ok((StatusCode::BAD_REQUEST, Self { whole: whole(text), ..Self::default() }))
+                Ok((bad, Self::whole(format!("{error}.").replacen("there", "There", 1))))
             }
             Error::Invalid(faults) => {
-                let whole = Problems::of(&faults, &[(GROUP.0, GROUP.1)]);
-                Ok((StatusCode::BAD_REQUEST, Self { whole, ..Self::default() }))
+                Ok((bad, Self { whole: Problems::of(&faults, &[(GROUP.0, GROUP.1)]), ..Self::default() }))
             }
             other => Err(other.into()),
         }
     }
+
+    fn whole(text: impl Into<String>) -> Self {
+        Self { whole: Problems::whole(text), ..Self::default() }
+    }
 }
+
+/// What the page says above people, some of them marked.
+const ALL_OR_NONE: &str = "All or none: because of the people that are marked, no one was changed.";
 
 impl SelectedUser {
     fn new(id: UserId, user: Option<&User>, problem: Option<String>, visit: &Visit) -> Self {
@@ -328,22 +343,14 @@ pub(super) async fn submit(
     FormBody(body): FormBody,
 ) -> Result<Response, ApiError> {
     let selection = Selection::read(body)?;
-    if !holds_right(&visit.identity, selection.action.code) {
-        return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
-    }
+    check_right(holds_right(&visit.identity, selection.action.code))?;
     if selection.ids.is_empty() {
         return Ok(see_other("/admin/users?done=nothing-selected"));
     }
     if !selection.is_confirmed {
         return selection.show(&app, &visit, StatusCode::OK, Refused::default()).await;
     }
-    match selection.run(&app, &visit).await {
-        Ok(()) => Ok(see_other(&after(&selection))),
-        Err(error) => {
-            let (status, found) = Refused::of(error)?;
-            selection.show(&app, &visit, status, found).await
-        }
-    }
+    selection.submit(&app, &visit).await
 }
 
 /// The page after it, with a way back from a deletion.
@@ -358,26 +365,25 @@ fn after(selection: &Selection) -> String {
     }
 }
 
+/// The deleted users that the note about their deletion names.
+pub(super) struct UsersToRestore(Vec<UserId>);
+
+impl FormValues for UsersToRestore {
+    fn read(fields: &mut Fields) -> Self {
+        let ids = fields.text("ids").unwrap_or_default();
+        Self(ids.split('.').filter_map(|id| id.parse().ok()).collect())
+    }
+}
+
 /// `POST /admin/users/restore`: takes a deletion back.
 pub(super) async fn undo(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(UsersToRestore(ids)): Typed<UsersToRestore>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let ids = fields.text("ids").unwrap_or_default();
-    fields.end()?;
-    let ids: Vec<UserId> = ids.split('.').filter_map(|id| id.parse().ok()).collect();
     if ids.is_empty() {
         return Err(ApiError::BadRequest("Name the users to restore."));
     }
     let selection = Selection { ids, action: &UNDO, group: String::new(), is_confirmed: true };
-    match selection.run(&app, &visit).await {
-        Ok(()) => Ok(see_other(&format!("{USERS}?done={}", UNDO.done))),
-        Err(error) if holds_permission::<crate::directory::access::ReadUsers>(&visit.identity) => {
-            let (status, found) = Refused::of(error)?;
-            selection.show(&app, &visit, status, found).await
-        }
-        Err(error) => Err(error.into()),
-    }
+    selection.submit(&app, &visit).await
 }

@@ -4,20 +4,18 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::RETRY_AFTER;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed};
 use super::page::{SignedInPerson, SiteFrame};
 use super::responses::page;
 use super::safe_path::within_site;
 use super::session::SessionCookie;
-use super::sign_in::entered;
+use super::sign_in::{entered, page_like, wrong_password};
 use super::visit::Visit;
 use super::words::{Face, When, display_name};
-use crate::directory::error::Error;
 use crate::directory::password::Password;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 #[derive(Template)]
@@ -50,35 +48,35 @@ pub(super) async fn show(visit: Visit) -> Result<Response, ApiError> {
     page(StatusCode::OK, &ConfirmPage::new(&visit, &next))
 }
 
+/// What every failed proof is answered with.
+const WRONG: &str = "This is not your password. Nothing was changed.";
+
+/// The password, and the page that the person comes from.
+pub(super) struct TypedProof {
+    password: Password,
+    next: String,
+}
+
+impl FormValues for TypedProof {
+    fn read(fields: &mut Fields) -> Self {
+        let password = Password::new(fields.text("password").unwrap_or_default());
+        Self { password, next: fields.text("next").unwrap_or_default() }
+    }
+}
+
 /// `POST /admin/confirm`. The session gets a new key.
 pub(super) async fn submit(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(TypedProof { password, next }): Typed<TypedProof>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let password = fields.text("password").unwrap_or_default();
-    let next = fields.text("next").unwrap_or_default();
-    fields.end()?;
     let cookie = SessionCookie::of(&app, &visit.request.site).ok_or(ApiError::NotFound)?;
-    let error = match app.directory().confirm_browser(&visit.actor, Password::new(password)).await {
+    let error = match app.directory().confirm_browser(&visit.actor, password).await {
         Ok(issued) => return Ok(entered(&issued, cookie, within_site(&next))),
         Err(error) => error,
     };
-    let mut view = ConfirmPage::new(&visit, &next);
+    let Some(problems) = wrong_password(&error, WRONG) else { return Err(error.into()) };
+    let mut view = ConfirmPage { problems, ..ConfirmPage::new(&visit, &next) };
     view.page.title = "Problem: confirm that it is you".to_owned();
-    view.problems = match &error {
-        Error::Busy { retry_after } => Problems::whole(format!(
-            "There were too many attempts. Try again in {} seconds.",
-            retry_after.as_secs().saturating_add(1)
-        )),
-        Error::Invalid(_) => Problems::whole("This is not your password. Nothing was changed."),
-        _ => return Err(error.into()),
-    };
-    let answer = ApiError::from(error).into_response();
-    let mut response = page(answer.status(), &view)?;
-    if let Some(seconds) = answer.headers().get(RETRY_AFTER) {
-        response.headers_mut().insert(RETRY_AFTER, seconds.clone());
-    }
-    Ok(response)
+    page_like(&ApiError::from(error).into_response(), &view)
 }

@@ -50,10 +50,10 @@ impl ErrorPage {
         let Some(code) = response.extensions().get::<ErrorCode>().copied() else { return response };
         let status = response.status();
         let denied = response.extensions().get::<DeniedReason>().map(|DeniedReason(why)| why.clone());
-        let (title, text, advice) = words(status, code.0);
-        let text = denied.as_deref().unwrap_or(text);
+        let words = words(status, code.0);
+        let (text, advice) = (denied.as_deref().unwrap_or(words.text), words.advice);
         let is_away = status.is_server_error();
-        let frame = SiteFrame::bare(title, self.look, &self.host);
+        let frame = SiteFrame::bare(words.title, self.look, &self.host);
         let path = &self.path;
         let view = ErrorView { page: frame, status: status.as_u16(), text, advice, is_away, id, path };
         let Ok(shown) = page(status, &view) else { return response };
@@ -67,51 +67,93 @@ impl ErrorPage {
     }
 }
 
-/// Title, sentence and advice of an error.
-fn words(status: StatusCode, code: &str) -> (&'static str, &'static str, &'static str) {
-    match status {
-        StatusCode::FORBIDDEN => (
-            "You may not do this",
-            "You do not have the right that this page needs.",
-            "Ask an administrator for the right, or sign in with another account.",
-        ),
-        StatusCode::NOT_FOUND => (
-            "There is nothing here",
-            "There is no page or object of this name, or you may not see it.",
-            "Check the address, or start from the overview.",
-        ),
-        StatusCode::METHOD_NOT_ALLOWED => (
-            "This page does not work that way",
-            "The page exists, but it does not take this kind of request.",
-            "Go to the page and use its form.",
-        ),
-        StatusCode::TOO_MANY_REQUESTS => (
-            "Too many requests",
-            "There were too many requests in a short time.",
-            "Wait a minute, then try again.",
-        ),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ("The form is too large", "Nothing was saved.", "Send less at once.")
-        }
-        StatusCode::SERVICE_UNAVAILABLE if code == "unconfirmed" => (
-            "It is not known whether the change was saved",
-            "The database did not confirm the change in time. It may have been saved.",
-            "Look at the object before you repeat the change.",
-        ),
-        StatusCode::SERVICE_UNAVAILABLE => (
-            "Wardroom cannot reach its database",
-            "Your last action was not saved. Nothing is half done, and no one got more rights meanwhile.",
-            "It usually lasts seconds. Wait about 15 seconds, then try again.",
-        ),
-        status if status.is_server_error() => (
-            "Something is broken here",
-            "The server met a fault. Your last action may not be saved.",
-            "Give the request number to the person who runs this server: the log has the cause.",
-        ),
-        _ => (
-            "This request was not understood",
-            "The server could not read the request. Nothing was changed.",
-            "Go back to the page, load it again and repeat what you did.",
-        ),
+/// What the page of an error says.
+struct ErrorWords {
+    status: StatusCode,
+    /// The code of the error; empty for all errors of this status.
+    code: &'static str,
+    title: &'static str,
+    text: &'static str,
+    advice: &'static str,
+}
+
+/// The words of errors: the first that fits.
+const WORDS: &[ErrorWords] = &[
+    ErrorWords {
+        status: StatusCode::FORBIDDEN,
+        code: "",
+        title: "You may not do this",
+        text: "You do not have the right that this page needs.",
+        advice: "Ask an administrator for the right, or sign in with another account.",
+    },
+    ErrorWords {
+        status: StatusCode::NOT_FOUND,
+        code: "",
+        title: "There is nothing here",
+        text: "There is no page or object of this name, or you may not see it.",
+        advice: "Check the address, or start from the overview.",
+    },
+    ErrorWords {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        code: "",
+        title: "This page does not work that way",
+        text: "The page exists, but it does not take this kind of request.",
+        advice: "Go to the page and use its form.",
+    },
+    ErrorWords {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: "",
+        title: "Too many requests",
+        text: "There were too many requests in a short time.",
+        advice: "Wait a minute, then try again.",
+    },
+    ErrorWords {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        code: "",
+        title: "The form is too large",
+        text: "Nothing was saved.",
+        advice: "Send less at once.",
+    },
+    ErrorWords {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: "unconfirmed",
+        title: "It is not known whether the change was saved",
+        text: "The database did not confirm the change in time. It may have been saved.",
+        advice: "Look at the object before you repeat the change.",
+    },
+    ErrorWords {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: "",
+        title: "Wardroom cannot reach its database",
+        text: "Your last action was not saved. Nothing is half done, and no one got more rights meanwhile.",
+        advice: "It usually lasts seconds. Wait about 15 seconds, then try again.",
+    },
+];
+
+/// The words of all other errors of the server.
+const BROKEN: ErrorWords = ErrorWords {
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    code: "",
+    title: "Something is broken here",
+    text: "The server met a fault. Your last action may not be saved.",
+    advice: "Give the request number to the person who runs this server: the log has the cause.",
+};
+
+/// The words of all other errors.
+const NOT_UNDERSTOOD: ErrorWords = ErrorWords {
+    status: StatusCode::BAD_REQUEST,
+    code: "",
+    title: "This request was not understood",
+    text: "The server could not read the request. Nothing was changed.",
+    advice: "Go back to the page, load it again and repeat what you did.",
+};
+
+/// Returns the words of an error.
+fn words(status: StatusCode, code: &str) -> &'static ErrorWords {
+    let fits = |words: &&ErrorWords| words.status == status && ["", code].contains(&words.code);
+    match WORDS.iter().find(fits) {
+        Some(known) => known,
+        None if status.is_server_error() => &BROKEN,
+        None => &NOT_UNDERSTOOD,
     }
 }

@@ -1,9 +1,13 @@
 //! Events of the audit trail as sentences.
 
 use super::event_words::{NamesOfGroups, RecordedField, ShownChange, details};
+use super::visit::Visit;
 use super::words::When;
+use crate::directory::access::{ReadAudit, holds_permission};
 use crate::directory::audit::ACTIONS;
-use crate::directory::model::{RecordedEvent, Timestamp};
+use crate::directory::model::{AuditFilter, Event, RecordedEvent, Timestamp, UserId};
+use crate::http::app::App;
+use crate::http::error::ApiError;
 
 /// An event as a page shows it.
 pub(super) struct ShownEvent {
@@ -84,28 +88,15 @@ impl ShownEvent {
     /// Shows an event, with the names of groups.
     pub(super) fn with_names(recorded: &RecordedEvent, now: Timestamp, names: &NamesOfGroups) -> Self {
         let event = &recorded.event;
-        let known = SENTENCES.iter().find(|(action, ..)| *action == event.action);
-        let meaning =
-            || ACTIONS.iter().find(|(action, _)| *action == event.action).map_or("did", |(_, text)| *text);
-        let (icon, verb) = known.map_or_else(|| ("info", meaning()), |(_, icon, verb)| (*icon, *verb));
-        let actor = match (event.actor_kind.as_str(), event.actor_name.as_str()) {
-            ("anonymous", _) => "Someone".to_owned(),
-            ("operator", name) => format!("Operator {name}"),
-            (_, name) => name.to_owned(),
-        };
-        let path = path(&event.object_kind, event.object_id);
-        let actor_path = match event.actor_kind.as_str() {
-            "person" => path_of_user(event.actor_id),
-            _ => String::new(),
-        };
+        let (icon, verb) = sentence(&event.action);
         let (changes, fields) = details(recorded, names);
         Self {
             icon,
-            actor,
+            actor: actor(event),
             verb,
             object: event.object_name.clone(),
-            path,
-            actor_path,
+            path: path(&event.object_kind, event.object_id),
+            actor_path: actor_path(event),
             changes,
             fields,
             at: When::of(recorded.at, now),
@@ -115,6 +106,46 @@ impl ShownEvent {
             is_refusal: icon == "stop",
         }
     }
+}
+
+/// The icon of an action, and its words after the actor.
+fn sentence(action: &str) -> (&'static str, &'static str) {
+    let known = SENTENCES.iter().find(|(known, ..)| *known == action);
+    let meaning = || ACTIONS.iter().find(|(known, _)| *known == action).map_or("did", |(_, text)| *text);
+    known.map_or_else(|| ("info", meaning()), |(_, icon, verb)| (*icon, *verb))
+}
+
+/// Who did it, in words.
+fn actor(event: &Event) -> String {
+    match (event.actor_kind.as_str(), event.actor_name.as_str()) {
+        ("anonymous", _) => "Someone".to_owned(),
+        ("operator", name) => format!("Operator {name}"),
+        (_, name) => name.to_owned(),
+    }
+}
+
+/// The page of the person who did it; empty if no person did.
+fn actor_path(event: &Event) -> String {
+    match event.actor_kind.as_str() {
+        "person" => path_of_user(event.actor_id),
+        _ => String::new(),
+    }
+}
+
+/// The latest events about a user, for a person who may read them.
+pub(super) async fn events_of_user(
+    app: &App,
+    visit: &Visit,
+    id: UserId,
+    limit: u32,
+) -> Result<Option<Vec<ShownEvent>>, ApiError> {
+    if !holds_permission::<ReadAudit>(&visit.identity) {
+        return Ok(None);
+    }
+    let (object_kind, object_id) = (Some("user".to_owned()), Some(id.get()));
+    let filter = AuditFilter { object_kind, object_id, ..AuditFilter::default() };
+    let events = app.directory().audit_events(&visit.actor, &filter, limit).await?;
+    Ok(Some(events.iter().map(|event| ShownEvent::of(event, visit.request.now)).collect()))
 }
 
 /// The page of an object; empty if it has none. An object that is gone has no page either, which its link shows.

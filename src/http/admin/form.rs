@@ -1,6 +1,48 @@
-//! Forms that come back: what is wrong with them, for the summary and beside each field.
+//! Forms: what was typed, and those that come back with what is wrong, for the summary and beside each field.
 
+use axum::extract::{FromRequest, Request};
+use http::StatusCode;
+
+use crate::directory::error::{Denial, Error};
 use crate::directory::model::ValidationErrors;
+use crate::http::app::App;
+use crate::http::body::{Fields, FormBody};
+use crate::http::error::ApiError;
+
+/// The values of a form.
+pub(super) trait FormValues: Sized {
+    /// Reads them. A value that is missing is an empty one.
+    fn read(fields: &mut Fields) -> Self;
+}
+
+/// What was typed into a form. One with fields that the page does not have is refused.
+pub(super) struct Typed<T>(pub(super) T);
+
+impl<T: FormValues> FromRequest<App> for Typed<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let FormBody(body) = FormBody::from_request(request, app).await?;
+        let mut fields = Fields::from(body);
+        let values = T::read(&mut fields);
+        fields.end()?;
+        Ok(Self(values))
+    }
+}
+
+/// Returns what a form that was refused shows, and its status. Other errors are pages of their own.
+pub(super) fn refused(
+    error: Error,
+    labels: &[(&'static str, &'static str)],
+) -> Result<(StatusCode, Problems), ApiError> {
+    match error {
+        Error::Invalid(faults) => Ok((StatusCode::BAD_REQUEST, Problems::of(&faults, labels))),
+        Error::Denied(denial) if denial != Denial::ProofTooOld => {
+            Ok((StatusCode::FORBIDDEN, Problems::whole(denial.to_string())))
+        }
+        other => Err(other.into()),
+    }
+}
 
 /// What is wrong with a form. The texts of fields without an input on the page stand in the summary alone.
 #[derive(Default)]
@@ -39,11 +81,6 @@ impl Problems {
     /// One problem that concerns the whole form.
     pub(super) fn whole(text: impl Into<String>) -> Self {
         Self(vec![FieldProblem { field: String::new(), label: "", text: text.into() }])
-    }
-
-    /// One problem of one field.
-    pub(super) fn in_field(field: &str, label: &'static str, text: impl Into<String>) -> Self {
-        Self(vec![FieldProblem { field: field.to_owned(), label, text: text.into() }])
     }
 
     /// Whether there are any.

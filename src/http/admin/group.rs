@@ -11,11 +11,14 @@ use super::places::GROUPS;
 use super::responses::page;
 use super::user::hidden;
 use super::visit::{Visit, escaped};
-use super::words::{Face, When, capitalised, display_name};
+use super::words::{Face, When, display_name, right_in_words};
 use crate::directory::access::{
-    ChangeMembers, DeleteGroup, ReadPermissions, ReadUsers, UpdateGroup, built_in, holds_permission,
+    ChangeMembers, DeleteGroup, ReadPermissions, ReadUsers, UpdateGroup, holds_permission,
 };
-use crate::directory::model::{Group, GroupId, GroupKey, Permission, Timestamp, User, UserId};
+use crate::directory::groups::GroupDetails;
+use crate::directory::model::{
+    Group, GroupId, GroupKey, Permission, Timestamp, User, UserId, ValidationErrors,
+};
 use crate::directory::query::UserQuery;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -69,12 +72,11 @@ pub(super) struct NamedRight {
 
 impl NamedRight {
     pub(super) fn new(permission: &Permission) -> Self {
-        let words = built_in(permission.code).map(|known| capitalised(known.allows));
         Self {
             id: permission.id.get(),
             code: permission.code,
             name: permission.name.clone(),
-            words: words.unwrap_or_else(|| permission.name.clone()),
+            words: right_in_words(permission),
         }
     }
 }
@@ -129,9 +131,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;
     let details = app.directory().group_details(&visit.actor, &GroupKey::Id(id)).await.map_err(hidden)?;
-    let identity = &visit.identity;
-    let can_read_users = holds_permission::<ReadUsers>(identity);
-    let members = match can_read_users {
+    let members = match holds_permission::<ReadUsers>(&visit.identity) {
         true => Some(members(&app, &visit, id).await?),
         false => None,
     };
@@ -139,50 +139,76 @@ pub(super) async fn show(
         true => StatusCode::BAD_REQUEST,
         false => StatusCode::OK,
     };
-    let mut view = GroupPage {
-        page: SiteFrame::new(details.group.name.clone(), GROUPS, &visit),
-        group: RecordedGroup::new(&details.group, visit.request.now),
-        rights: details.permissions.iter().map(NamedRight::new).collect(),
-        members,
-        can_edit: holds_permission::<UpdateGroup>(identity),
-        can_delete: holds_permission::<DeleteGroup>(identity),
-        can_change_members: can_read_users && holds_permission::<ChangeMembers>(identity),
-        can_read_permissions: holds_permission::<ReadPermissions>(identity),
-    };
-    view.page.undo = undo(&visit, id);
-    page(status, &view)
+    page(status, &GroupPage::new(&visit, &details, members))
+}
+
+impl GroupPage {
+    fn new(visit: &Visit, details: &GroupDetails, members: Option<MemberPage>) -> Self {
+        let (group, identity) = (&details.group, &visit.identity);
+        let frame = SiteFrame::new(group.name.clone(), GROUPS, visit);
+        Self {
+            page: SiteFrame { undo: undo(visit, group.id), ..frame },
+            group: RecordedGroup::new(group, visit.request.now),
+            rights: details.permissions.iter().map(NamedRight::new).collect(),
+            can_edit: holds_permission::<UpdateGroup>(identity),
+            can_delete: holds_permission::<DeleteGroup>(identity),
+            can_change_members: members.is_some() && holds_permission::<ChangeMembers>(identity),
+            can_read_permissions: holds_permission::<ReadPermissions>(identity),
+            members,
+        }
+    }
 }
 
 /// Reads a page of members: by the index of memberships, or by a search.
 async fn members(app: &App, visit: &Visit, id: GroupId) -> Result<MemberPage, ApiError> {
-    let path = format!("{GROUPS}/{id}");
-    let address = ListAddress::new(&*path, &visit.request.query, "username");
-    let search = address.get("search").to_owned();
-    if search.is_empty() {
-        let after = visit.request.parameter("after").and_then(|after| after.parse::<UserId>().ok());
-        let limit = u32::try_from(MEMBERS + 1).unwrap_or(u32::MAX);
-        let mut found = app.directory().members(&visit.actor, id, after, limit).await?;
-        let more = found.len() > MEMBERS;
-        found.truncate(MEMBERS);
-        let next = found.last().filter(|_| more).map(|last| format!("{path}?after={}", last.id));
-        let previous = after.map(|_| path);
-        let rows = found.iter().map(ListedPerson::new).collect();
-        return Ok(MemberPage { search, problem: None, rows, next, previous });
+    let address = ListAddress::new(format!("{GROUPS}/{id}"), &visit.request.query, "username");
+    match address.get("search").is_empty() {
+        true => all_members(app, visit, id, &address).await,
+        false => members_found(app, visit, id, &address).await,
     }
+}
+
+async fn all_members(
+    app: &App,
+    visit: &Visit,
+    id: GroupId,
+    address: &ListAddress,
+) -> Result<MemberPage, ApiError> {
+    let path = address.path();
+    let after = visit.request.parameter("after").and_then(|after| after.parse::<UserId>().ok());
+    let limit = u32::try_from(MEMBERS + 1).unwrap_or(u32::MAX);
+    let mut found = app.directory().members(&visit.actor, id, after, limit).await?;
+    let more = found.len() > MEMBERS;
+    found.truncate(MEMBERS);
+    let next = found.last().filter(|_| more).map(|last| format!("{path}?after={}", last.id));
+    let previous = after.map(|_| path.to_owned());
+    let rows = found.iter().map(ListedPerson::new).collect();
+    Ok(MemberPage { search: String::new(), problem: None, rows, next, previous })
+}
+
+async fn members_found(
+    app: &App,
+    visit: &Visit,
+    id: GroupId,
+    address: &ListAddress,
+) -> Result<MemberPage, ApiError> {
+    let search = address.get("search").to_owned();
     let mut pairs = address.api();
     pairs.push(("group_id".to_owned(), id.to_string()));
-    match UserQuery::parse(&pairs) {
-        Ok(query) => {
-            let found = app.directory().list_users(&visit.actor, &query).await?;
-            let rows = found.rows.iter().map(ListedPerson::new).collect();
-            let (next, previous) = (address.turn(&found.next), address.turn(&found.previous));
-            Ok(MemberPage { search, problem: None, rows, next, previous })
-        }
-        Err(faults) => {
-            let texts: Vec<_> = faults.iter().flat_map(|(_, texts)| texts.iter().cloned()).collect();
-            let problem = Some(texts.join(" "));
-            Ok(MemberPage { search, problem, rows: Vec::new(), next: None, previous: None })
-        }
+    let query = match UserQuery::parse(&pairs) {
+        Ok(query) => query,
+        Err(faults) => return Ok(MemberPage::refused(search, &faults)),
+    };
+    let found = app.directory().list_users(&visit.actor, &query).await?;
+    let rows = found.rows.iter().map(ListedPerson::new).collect();
+    let (next, previous) = (address.turn(&found.next), address.turn(&found.previous));
+    Ok(MemberPage { search, problem: None, rows, next, previous })
+}
+
+impl MemberPage {
+    fn refused(search: String, faults: &ValidationErrors) -> Self {
+        let texts: Vec<_> = faults.iter().flat_map(|(_, texts)| texts.iter().cloned()).collect();
+        Self { search, problem: Some(texts.join(" ")), rows: Vec::new(), next: None, previous: None }
     }
 }
 

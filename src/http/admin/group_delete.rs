@@ -5,20 +5,19 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::group::{NamedRight, RecordedGroup, group_id};
-use super::group_edit::problems;
 use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::{Visit, ask_for_proof};
+use super::visit::{Visit, ask_for_proof, check_right};
 use super::words::When;
 use crate::directory::access::{DeleteGroup, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{Expected, GroupId, GroupKey};
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 #[derive(Template)]
@@ -35,9 +34,7 @@ struct DeleteGroupPage {
 
 async fn view(app: &App, visit: &Visit, id: GroupId) -> Result<DeleteGroupPage, ApiError> {
     let details = app.directory().group_details(&visit.actor, &GroupKey::Id(id)).await.map_err(hidden)?;
-    if !holds_permission::<DeleteGroup>(&visit.identity) {
-        return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
-    }
+    check_right(holds_permission::<DeleteGroup>(&visit.identity))?;
     let (now, kept_for) = (visit.request.now, app.directory().deleted_kept_for());
     let kept_until = now.plus(kept_for).ok().filter(|_| !kept_for.is_zero());
     Ok(DeleteGroupPage {
@@ -63,36 +60,46 @@ pub(super) async fn ask(
     }
 }
 
+/// The version of the group that the page was about.
+pub(super) struct SeenVersion(String);
+
+impl FormValues for SeenVersion {
+    fn read(fields: &mut Fields) -> Self {
+        Self(fields.text("version").unwrap_or_default())
+    }
+}
+
 /// `POST /admin/groups/{id}/delete`.
 pub(super) async fn submit(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(SeenVersion(version)): Typed<SeenVersion>,
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;
-    let mut fields = Fields::from(body);
-    let version = fields.text("version").unwrap_or_default();
-    fields.end()?;
-    let key = GroupKey::Id(id);
-    let deleted = app.directory().delete_group_if(&visit.actor, &key, Expected::OneOf(vec![version])).await;
-    let error = match deleted {
+    let (key, expected) = (GroupKey::Id(id), Expected::OneOf(vec![version]));
+    match app.directory().delete_group_if(&visit.actor, &key, expected).await {
         Ok(_) if app.directory().deleted_kept_for().is_zero() => {
-            return Ok(see_other(&format!("{GROUPS}?done=group-gone")));
+            Ok(see_other(&format!("{GROUPS}?done=group-gone")))
         }
-        Ok(_) => return Ok(see_other(&format!("{GROUPS}?done=group-deleted&undo={id}"))),
-        Err(Error::Denied(Denial::ProofTooOld)) => return Ok(ask_for_proof(&visit.request.path)),
-        Err(error) => error,
-    };
-    let mut view = view(&app, &visit, id).await?;
-    let (status, problems) = match error {
-        Error::Stale(_) => {
-            let text = "The group has changed since you opened this page. Look at it again, then decide.";
-            (StatusCode::PRECONDITION_FAILED, Problems::whole(text))
-        }
-        error => problems(error, &[])?,
-    };
-    view.page.title = format!("Problem: {}", view.page.title);
-    view.problems = problems;
-    page(status, &view)
+        Ok(_) => Ok(see_other(&format!("{GROUPS}?done=group-deleted&undo={id}"))),
+        Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(&visit.request.path)),
+        Err(error) => view(&app, &visit, id).await?.again(error),
+    }
+}
+
+impl DeleteGroupPage {
+    /// Shows the page again, with why the group was not deleted.
+    fn again(mut self, error: Error) -> Result<Response, ApiError> {
+        let (status, problems) = match error {
+            Error::Stale(_) => {
+                let text = "The group has changed since you opened this page. Look at it again, then decide.";
+                (StatusCode::PRECONDITION_FAILED, Problems::whole(text))
+            }
+            error => refused(error, &[])?,
+        };
+        self.page = self.page.marked(&problems);
+        self.problems = problems;
+        page(status, &self)
+    }
 }

@@ -8,19 +8,19 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::group::{NamedRight, group_id};
 use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::Visit;
+use super::visit::{Visit, check_right};
 use crate::directory::access::{CreateGroup, ReadPermissions, UpdateGroup, holds_permission};
-use crate::directory::error::{Denial, Error};
+use crate::directory::error::Error;
 use crate::directory::groups::GroupDetails;
 use crate::directory::model::{Expected, GroupDraft, GroupId, GroupKey, Permission};
 use crate::http::app::App;
-use crate::http::body::{Body, Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 const LABELS: &[(&str, &str)] = &[("name", "Name"), ("notes", "Notes"), ("permissions", "Rights")];
@@ -43,7 +43,7 @@ struct GroupFormPage {
 
 /// What a person has typed.
 #[derive(Default)]
-struct TypedGroup {
+pub(super) struct TypedGroup {
     name: String,
     notes: String,
     /// Whether the group has null notes, which an empty text leaves as they are.
@@ -80,21 +80,6 @@ impl TypedGroup {
         }
     }
 
-    fn read(body: Body) -> Result<Self, ApiError> {
-        let mut fields = Fields::from(body);
-        let typed = Self {
-            name: fields.text("name").unwrap_or_default(),
-            // Browsers send line ends as two characters.
-            notes: fields.text("notes").unwrap_or_default().replace("\r\n", "\n"),
-            has_no_notes: fields.text("no_notes").is_some(),
-            version: fields.text("version").unwrap_or_default(),
-            permissions: fields.ids("permissions").unwrap_or_default(),
-            had_rights: fields.text("had_rights").is_some(),
-        };
-        fields.end()?;
-        Ok(typed)
-    }
-
     fn draft(&self) -> GroupDraft {
         let notes = match self.notes.is_empty() && self.has_no_notes {
             true => None,
@@ -105,6 +90,37 @@ impl TypedGroup {
     }
 }
 
+impl FormValues for TypedGroup {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            name: fields.text("name").unwrap_or_default(),
+            // Browsers send line ends as two characters.
+            notes: fields.text("notes").unwrap_or_default().replace("\r\n", "\n"),
+            has_no_notes: fields.text("no_notes").is_some(),
+            version: fields.text("version").unwrap_or_default(),
+            permissions: fields.ids("permissions").unwrap_or_default(),
+            had_rights: fields.text("had_rights").is_some(),
+        }
+    }
+}
+
+/// The rights that the person may read, those chosen with a mark; `None` if none may be read.
+async fn rights_to_choose(
+    app: &App,
+    visit: &Visit,
+    typed: &TypedGroup,
+) -> Result<Option<Vec<RightToChoose>>, ApiError> {
+    if !holds_permission::<ReadPermissions>(&visit.identity) {
+        return Ok(None);
+    }
+    let choose = |one: &Permission| RightToChoose {
+        right: NamedRight::new(one),
+        is_chosen: typed.permissions.contains(&one.id.get()),
+        is_held: visit.identity.user.is_admin || visit.identity.rights.contains(&one.code),
+    };
+    Ok(Some(app.directory().permissions(&visit.actor).await?.iter().map(choose).collect()))
+}
+
 impl GroupFormPage {
     async fn new(
         app: &App,
@@ -112,22 +128,13 @@ impl GroupFormPage {
         before: Option<&GroupDetails>,
         typed: TypedGroup,
     ) -> Result<Self, ApiError> {
-        let rights = match holds_permission::<ReadPermissions>(&visit.identity) {
-            true => Some(app.directory().permissions(&visit.actor).await?),
-            false => None,
-        };
         let called = before.map(|details| details.group.name.clone());
         let title = called.as_ref().map_or_else(|| "New group".to_owned(), |name| format!("Edit {name}"));
-        let choose = |one: &Permission| RightToChoose {
-            right: NamedRight::new(one),
-            is_chosen: typed.permissions.contains(&one.id.get()),
-            is_held: visit.identity.user.is_admin || visit.identity.rights.contains(&one.code),
-        };
         Ok(Self {
             page: SiteFrame::new(title, GROUPS, visit),
             id: before.map(|details| details.group.id.get()),
             called: called.unwrap_or_default(),
-            rights: rights.map(|rights| rights.iter().map(choose).collect()),
+            rights: rights_to_choose(app, visit, &typed).await?,
             typed,
             problems: Problems::default(),
             clashes: Vec::new(),
@@ -135,36 +142,17 @@ impl GroupFormPage {
     }
 
     /// Shows the form again, with what went wrong.
-    fn again(mut self, status: StatusCode, problems: Problems) -> Result<Response, ApiError> {
-        self.page.title = format!("Problem: {}", self.page.title);
+    fn again(mut self, error: Error) -> Result<Response, ApiError> {
+        let (status, problems) = refused(error, LABELS)?;
+        self.page = self.page.marked(&problems);
         self.problems = problems;
         page(status, &self)
     }
 }
 
-/// What a form shows for an error that the person can do something about.
-pub(super) fn problems(
-    error: Error,
-    labels: &[(&'static str, &'static str)],
-) -> Result<(StatusCode, Problems), ApiError> {
-    match error {
-        Error::Invalid(faults) => Ok((StatusCode::BAD_REQUEST, Problems::of(&faults, labels))),
-        Error::Denied(denial) if denial != Denial::ProofTooOld => {
-            Ok((StatusCode::FORBIDDEN, Problems::whole(denial.to_string())))
-        }
-        Error::NotFound { noun: "user", wanted } => {
-            let text = format!("There is no user “{wanted}”. No one was added or removed.");
-            Ok((StatusCode::BAD_REQUEST, Problems::in_field("names", "User names", text)))
-        }
-        error => Err(error.into()),
-    }
-}
-
 /// `GET /admin/groups/new`.
 pub(super) async fn ask_new(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
-    if !holds_permission::<CreateGroup>(&visit.identity) {
-        return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
-    }
+    check_right(holds_permission::<CreateGroup>(&visit.identity))?;
     page(StatusCode::OK, &GroupFormPage::new(&app, &visit, None, TypedGroup::default()).await?)
 }
 
@@ -172,26 +160,19 @@ pub(super) async fn ask_new(State(app): State<App>, visit: Visit) -> Result<Resp
 pub(super) async fn create(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedGroup>,
 ) -> Result<Response, ApiError> {
-    let typed = TypedGroup::read(body)?;
     match app.directory().create_group(&visit.actor, &typed.draft()).await {
         Ok(group) if group.is_readable => Ok(see_other(&format!("{GROUPS}/{}?done=group-created", group.id))),
         Ok(_) => Ok(see_other("/admin?done=group-created")),
-        Err(error) => {
-            let (status, problems) = problems(error, LABELS)?;
-            GroupFormPage::new(&app, &visit, None, typed).await?.again(status, problems)
-        }
+        Err(error) => GroupFormPage::new(&app, &visit, None, typed).await?.again(error),
     }
 }
 
 /// Reads the group for a form, for a person who may change groups.
 async fn existing(app: &App, visit: &Visit, id: GroupId) -> Result<GroupDetails, ApiError> {
     let details = app.directory().group_details(&visit.actor, &GroupKey::Id(id)).await.map_err(hidden)?;
-    match holds_permission::<UpdateGroup>(&visit.identity) {
-        true => Ok(details),
-        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-    }
+    check_right(holds_permission::<UpdateGroup>(&visit.identity)).map(|()| details)
 }
 
 /// `GET /admin/groups/{id}/edit`.
@@ -210,24 +191,31 @@ pub(super) async fn submit(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedGroup>,
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;
-    let typed = TypedGroup::read(body)?;
-    let expected = Expected::OneOf(vec![typed.version.clone()]);
-    let key = GroupKey::Id(id);
+    let (key, expected) = (GroupKey::Id(id), Expected::OneOf(vec![typed.version.clone()]));
     let error = match app.directory().update_group_if(&visit.actor, &key, &typed.draft(), expected).await {
         Ok(_) => return Ok(see_other(&format!("{GROUPS}/{id}?done=group-saved"))),
         Err(error) => error,
     };
     let details = existing(&app, &visit, id).await?;
-    if !matches!(error, Error::Stale(_)) {
-        let (status, problems) = problems(error, LABELS)?;
-        return GroupFormPage::new(&app, &visit, Some(&details), typed).await?.again(status, problems);
+    match error {
+        Error::Stale(_) => two_edits_met(&app, &visit, &details, typed).await,
+        error => GroupFormPage::new(&app, &visit, Some(&details), typed).await?.again(error),
     }
-    let clashes = clashes(&details, &typed);
+}
+
+/// Shows the form again after someone else has saved the group, with what differs and the new version.
+async fn two_edits_met(
+    app: &App,
+    visit: &Visit,
+    details: &GroupDetails,
+    typed: TypedGroup,
+) -> Result<Response, ApiError> {
+    let clashes = clashes(details, &typed);
     let typed = TypedGroup { version: details.version().as_str().to_owned(), ..typed };
-    let mut view = GroupFormPage::new(&app, &visit, Some(&details), typed).await?;
+    let mut view = GroupFormPage::new(app, visit, Some(details), typed).await?;
     view.page.title = "Two edits met".to_owned();
     view.clashes = clashes;
     page(StatusCode::PRECONDITION_FAILED, &view)

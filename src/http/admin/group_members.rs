@@ -5,22 +5,21 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::group::{ListedPerson, RecordedGroup, group_id, with_note};
-use super::group_edit::problems;
 use super::listing::ListAddress;
 use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::Visit;
+use super::visit::{Visit, check_right};
 use crate::directory::access::{ChangeMembers, ReadUsers, holds_permission};
-use crate::directory::error::{Denial, Error};
+use crate::directory::error::Error;
 use crate::directory::groups::{MemberChange, Membership};
 use crate::directory::model::{GroupId, GroupKey, User, UserId, UserKey, Violation};
 use crate::directory::query::UserQuery;
 use crate::http::app::App;
-use crate::http::body::{Body, Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 /// Names of the inputs.
@@ -59,27 +58,31 @@ struct RemoveMembersPage {
 
 /// What a form about members has.
 #[derive(Default)]
-struct TypedMembers {
+pub(super) struct TypedMembers {
     users: Vec<i64>,
     names: String,
     search: String,
 }
 
-impl TypedMembers {
-    fn read(body: Body) -> Result<Self, ApiError> {
-        let mut fields = Fields::from(body);
-        let typed = Self {
+impl FormValues for TypedMembers {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
             users: fields.ids("users").unwrap_or_default(),
             names: fields.text("names").unwrap_or_default(),
             search: fields.text("search").unwrap_or_default(),
-        };
-        fields.end()?;
-        Ok(typed)
+        }
+    }
+}
+
+impl TypedMembers {
+    /// The users that are chosen.
+    fn ids(&self) -> Vec<UserId> {
+        self.users.iter().filter_map(|id| UserId::try_from(*id).ok()).collect()
     }
 
     /// The users that are meant: those that are chosen, and those that are named, one a line.
     fn keys(&self) -> Vec<UserKey> {
-        let chosen = self.users.iter().filter_map(|id| UserId::try_from(*id).ok()).map(UserKey::Id);
+        let chosen = self.ids().into_iter().map(UserKey::Id);
         let names = self.names.lines().map(str::trim).filter(|name| !name.is_empty());
         chosen.chain(names.map(|name| UserKey::Name(name.to_owned()))).collect()
     }
@@ -89,10 +92,8 @@ impl TypedMembers {
 async fn group(app: &App, visit: &Visit, id: GroupId) -> Result<RecordedGroup, ApiError> {
     let details = app.directory().group_details(&visit.actor, &GroupKey::Id(id)).await.map_err(hidden)?;
     let identity = &visit.identity;
-    match holds_permission::<ChangeMembers>(identity) && holds_permission::<ReadUsers>(identity) {
-        true => Ok(RecordedGroup::new(&details.group, visit.request.now)),
-        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-    }
+    check_right(holds_permission::<ChangeMembers>(identity) && holds_permission::<ReadUsers>(identity))?;
+    Ok(RecordedGroup::new(&details.group, visit.request.now))
 }
 
 impl AddMembersPage {
@@ -107,19 +108,49 @@ impl AddMembersPage {
             names: typed.names.clone(),
             problems: Problems::default(),
         };
-        if typed.search.trim().is_empty() {
-            return Ok(view);
+        if !typed.search.trim().is_empty() {
+            view.search_people(app, visit, id, typed).await?;
         }
+        Ok(view)
+    }
+
+    /// Looks for people who may become members.
+    async fn search_people(
+        &mut self,
+        app: &App,
+        visit: &Visit,
+        id: GroupId,
+        typed: &TypedMembers,
+    ) -> Result<(), ApiError> {
         let search = [("search".to_owned(), typed.search.clone())];
         match UserQuery::parse(&ListAddress::new(GROUPS, &search, "username").api()) {
             Ok(query) => {
                 let found = app.directory().list_users(&visit.actor, &query).await?;
-                view.has_more = found.next.is_some();
-                view.rows = Some(found.rows.iter().map(|user| Candidate::new(user, id, typed)).collect());
+                self.has_more = found.next.is_some();
+                self.rows = Some(found.rows.iter().map(|user| Candidate::new(user, id, typed)).collect());
             }
-            Err(faults) => view.problems = Problems::of(&faults, LABELS),
+            Err(faults) => self.problems = Problems::of(&faults, LABELS),
         }
-        Ok(view)
+        Ok(())
+    }
+
+    /// Shows the form again, with what went wrong.
+    fn again(mut self, error: Error) -> Result<Response, ApiError> {
+        let (status, problems) = refused(no_such_user(error), LABELS)?;
+        self.page = self.page.marked(&problems);
+        self.problems = problems;
+        page(status, &self)
+    }
+}
+
+/// Names the field of a user who does not exist.
+fn no_such_user(error: Error) -> Error {
+    match error {
+        Error::NotFound { noun: "user", wanted } => {
+            let text = format!("There is no user “{wanted}”. No one was added or removed.");
+            Error::invalid("names", &Violation::Other(text))
+        }
+        other => other,
     }
 }
 
@@ -151,21 +182,21 @@ pub(super) async fn add(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedMembers>,
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;
-    let typed = TypedMembers::read(body)?;
-    let (status, problems) = match changed(&app, &visit, id, &typed, MemberChange::Add).await {
-        Ok(done) if done.changed.is_empty() => {
-            return Ok(see_other(&with_note(id, "members-unchanged", &[])));
-        }
-        Ok(_) => return Ok(see_other(&with_note(id, "members-added", &[]))),
-        Err(error) => problems(error, LABELS)?,
-    };
-    let mut view = AddMembersPage::new(&app, &visit, id, &typed).await?;
-    view.page.title = format!("Problem: {}", view.page.title);
-    view.problems = problems;
-    page(status, &view)
+    match changed(&app, &visit, id, &typed, MemberChange::Add).await {
+        Ok(done) => Ok(see_other(&after(id, &done, "members-added", &[]))),
+        Err(error) => AddMembersPage::new(&app, &visit, id, &typed).await?.again(error),
+    }
+}
+
+/// The page after a change, with the users whose membership an undo brings back.
+fn after(id: GroupId, done: &Membership, note: &str, undo: &[User]) -> String {
+    match done.changed.is_empty() {
+        true => with_note(id, "members-unchanged", &[]),
+        false => with_note(id, note, undo),
+    }
 }
 
 /// Makes the change, all or none.
@@ -206,20 +237,30 @@ async fn removal(
 ) -> Result<RemoveMembersPage, ApiError> {
     let group = group(app, visit, id).await?;
     let found = app.directory().users_of_ids(&visit.actor, users).await?;
-    let rows: Vec<_> = found.iter().filter(|user| user.groups.contains(&id)).map(ListedPerson::new).collect();
-    let title = match rows.as_slice() {
-        [one] => format!("Remove {} from {}?", one.name, group.name),
-        rows => format!("Remove {} people from {}?", rows.len(), group.name),
-    };
-    Ok(RemoveMembersPage {
-        page: SiteFrame::new(title, GROUPS, visit),
-        problems: match rows.is_empty() {
+    let rows = found.iter().filter(|user| user.groups.contains(&id)).map(ListedPerson::new).collect();
+    Ok(RemoveMembersPage::new(visit, group, rows))
+}
+
+impl RemoveMembersPage {
+    fn new(visit: &Visit, group: RecordedGroup, rows: Vec<ListedPerson>) -> Self {
+        let title = match rows.as_slice() {
+            [one] => format!("Remove {} from {}?", one.name, group.name),
+            rows => format!("Remove {} people from {}?", rows.len(), group.name),
+        };
+        let problems = match rows.is_empty() {
             true => Problems::whole("None of these people is a member. Go back and choose again."),
             false => Problems::default(),
-        },
-        group,
-        rows,
-    })
+        };
+        Self { page: SiteFrame::new(title, GROUPS, visit), problems, group, rows }
+    }
+
+    /// Shows the page again, with what went wrong.
+    fn again(mut self, error: Error) -> Result<Response, ApiError> {
+        let (status, problems) = refused(no_such_user(error), LABELS)?;
+        self.page = self.page.marked(&problems);
+        self.problems = problems;
+        page(status, &self)
+    }
 }
 
 /// `POST /admin/groups/{id}/members/remove`.
@@ -227,23 +268,14 @@ pub(super) async fn remove(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedMembers>,
 ) -> Result<Response, ApiError> {
     let id = group_id(&id)?;
-    let typed = TypedMembers::read(body)?;
-    let (status, problems) = match changed(&app, &visit, id, &typed, MemberChange::Remove).await {
-        Ok(done) if done.changed.is_empty() => {
-            return Ok(see_other(&with_note(id, "members-unchanged", &[])));
-        }
+    match changed(&app, &visit, id, &typed, MemberChange::Remove).await {
         Ok(done) => {
             let undo = done.changed.get(..).filter(|all| all.len() <= UNDO_MAX).unwrap_or_default();
-            return Ok(see_other(&with_note(id, "members-removed", undo)));
+            Ok(see_other(&after(id, &done, "members-removed", undo)))
         }
-        Err(error) => problems(error, LABELS)?,
-    };
-    let users: Vec<UserId> = typed.users.iter().filter_map(|id| UserId::try_from(*id).ok()).collect();
-    let mut view = removal(&app, &visit, id, &users).await?;
-    view.page.title = format!("Problem: {}", view.page.title);
-    view.problems = problems;
-    page(status, &view)
+        Err(error) => removal(&app, &visit, id, &typed.ids()).await?.again(error),
+    }
 }

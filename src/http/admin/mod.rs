@@ -12,9 +12,9 @@
 //! 2. A struct with `page: SiteFrame` and the values of the page, and its template below `templates/admin`, which extends
 //!    `admin/layout.html`. Take markup and classes from a page that exists. Stored text stands in `<bdi>` or has `dir="auto"`.
 //!    `|safe`, `style=`, `<style>` and inline scripts are forbidden; a test reads all templates.
-//! 3. One line in [`router`], and one in `places` if the rail leads to it.
-//! 4. A form is a POST to its own path: read it with `FormBody` and `Fields`; on errors answer the same page with status 400,
-//!    what was typed and `form::Problems`; on success answer `see_other` to a page with `?done=NOTE` (`notes`).
+//! 3. One line in the routes of its section below [`router`], and one in `places` if the rail leads to it.
+//! 4. A form is a POST to its own path: read it with `form::Typed`; on errors answer the same page with status 400,
+//!    what was typed and the `form::Problems` of `form::refused`; on success answer `see_other` to a page with `?done=NOTE` (`notes`).
 //! 5. What is dangerous begins with [`Visit::proof_first`](visit::Visit::proof_first), and its use case calls
 //!    `Change::check_proof_age`.
 //! 6. A row in `tests/it/admin_pages.rs`, which renders every page on both databases.
@@ -105,7 +105,22 @@ pub(super) fn router(app: &App) -> Router<App> {
     if !app.settings().admin_site {
         return Router::new();
     }
-    let pages = Router::new()
+    let pages = sign_in_routes()
+        .merge(user_routes())
+        .merge(token_routes())
+        .merge(account_routes())
+        .merge(group_routes())
+        .merge(permission_routes())
+        .merge(record_routes())
+        .merge(csv::routes())
+        .route("/admin/{*rest}", any(async || ApiError::NotFound))
+        .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
+        .layer(from_fn_with_state(app.clone(), around));
+    pages.route(assets::ROUTE, get(assets::answer))
+}
+
+fn sign_in_routes() -> Router<App> {
+    Router::new()
         .route("/admin", get(overview::show))
         .route("/admin/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/admin/sign-out", post(sign_in::sign_out))
@@ -114,6 +129,11 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/look", post(look_form::change))
         .route("/admin/views", post(views::save))
         .route("/admin/views/remove", post(views::remove))
+        .route("/admin/settings", get(settings::show))
+}
+
+fn user_routes() -> Router<App> {
+    Router::new()
         .route("/admin/users", get(users::list))
         .route("/admin/users/new", get(user_form::show_new).post(user_form::create))
         .route("/admin/users/bulk", post(bulk::submit))
@@ -128,6 +148,10 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/users/{id}/tokens/new", get(token_form::show_new).post(token_form::issue))
         .route(picture::OTHERS, get(picture::show).post(picture::save))
         .route("/admin/users/{id}/{action}", get(user_action::ask).post(user_action::submit))
+}
+
+fn token_routes() -> Router<App> {
+    Router::new()
         .route("/admin/tokens", get(tokens::list))
         .route("/admin/tokens/find", get(tokens::show_find).post(tokens::find))
         .route("/admin/tokens/revoke", post(token_revoke::submit))
@@ -136,47 +160,52 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/admin/tokens/{id}/rotate", get(token_page::ask_rotate).post(token_page::rotate))
         .route("/admin/tokens/{id}/revoke", get(token_revoke::ask))
         .route("/admin/sessions", get(tokens::sessions))
-        .route("/admin/settings", get(settings::show))
+}
+
+fn account_routes() -> Router<App> {
+    Router::new()
         .route("/admin/account", get(account::show))
         .route("/admin/account/profile", post(account::change_profile))
         .route(picture::OWN, get(picture::show_own).post(picture::save_own))
         .route("/admin/account/password", post(account::change_password))
         .route("/admin/account/sign-out-others", post(account::sign_out_others))
         .route("/admin/account/sessions/{id}/end", post(account::end_session))
+}
+
+fn group_routes() -> Router<App> {
+    use self::group_members::{add, ask_add, ask_remove, remove};
+    Router::new()
         .route("/admin/groups", get(groups::list))
         .route("/admin/groups/new", get(group_edit::ask_new).post(group_edit::create))
         .route("/admin/groups/{id}", get(group::show))
         .route("/admin/groups/{id}/edit", get(group_edit::ask).post(group_edit::submit))
         .route("/admin/groups/{id}/delete", get(group_delete::ask).post(group_delete::submit))
-        .route("/admin/groups/{id}/members/add", get(group_members::ask_add).post(group_members::add))
-        .route(
-            "/admin/groups/{id}/members/remove",
-            get(group_members::ask_remove).post(group_members::remove),
-        )
+        .route("/admin/groups/{id}/members/add", get(ask_add).post(add))
+        .route("/admin/groups/{id}/members/remove", get(ask_remove).post(remove))
+}
+
+fn permission_routes() -> Router<App> {
+    use self::permission_edit::{ask_new, ask_remove, ask_rename, create, remove, rename};
+    Router::new()
         .route("/admin/permissions", get(permissions::list))
-        .route("/admin/permissions/new", get(permission_edit::ask_new).post(permission_edit::create))
+        .route("/admin/permissions/new", get(ask_new).post(create))
         .route("/admin/permissions/{id}", get(permission::show))
-        .route("/admin/permissions/{id}/edit", get(permission_edit::ask_rename).post(permission_edit::rename))
-        .route(
-            "/admin/permissions/{id}/remove",
-            get(permission_edit::ask_remove).post(permission_edit::remove),
-        )
+        .route("/admin/permissions/{id}/edit", get(ask_rename).post(rename))
+        .route("/admin/permissions/{id}/remove", get(ask_remove).post(remove))
+}
+
+/// The audit trail and the recycle bin.
+fn record_routes() -> Router<App> {
+    use self::bin_actions::{ask_purge_group, ask_purge_user, purge_group, purge_user};
+    Router::new()
         .route("/admin/audit", get(audit::list))
         .route("/admin/audit/verify", get(audit::ask_verify).post(audit::verify))
         .route("/admin/bin", get(bin::users))
         .route("/admin/bin/groups", get(bin::groups))
         .route("/admin/bin/users/{id}/restore", post(bin_actions::restore_user))
-        .route("/admin/bin/users/{id}/purge", get(bin_actions::ask_purge_user).post(bin_actions::purge_user))
+        .route("/admin/bin/users/{id}/purge", get(ask_purge_user).post(purge_user))
         .route("/admin/bin/groups/{id}/restore", post(bin_actions::restore_group))
-        .route(
-            "/admin/bin/groups/{id}/purge",
-            get(bin_actions::ask_purge_group).post(bin_actions::purge_group),
-        )
-        .merge(csv::routes())
-        .route("/admin/{*rest}", any(async || ApiError::NotFound))
-        .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
-        .layer(from_fn_with_state(app.clone(), around));
-    pages.route(assets::ROUTE, get(assets::answer))
+        .route("/admin/bin/groups/{id}/purge", get(ask_purge_group).post(purge_group))
 }
 
 /// What happens around every page.
@@ -184,27 +213,15 @@ async fn around(State(app): State<App>, route: MatchedPath, request: Request, ne
     let (mut parts, body) = request.into_parts();
     let counted = CountedRequest::default();
     parts.extensions.insert(counted.clone());
-    let (session, refused) = match prepared(&app, &mut parts, route.as_str()).await {
-        Ok(session) => (session, None),
-        Err((session, error)) => (session, Some(error)),
-    };
-    // After a form, the page of its path may not exist.
-    let path = match parts.method {
-        Method::GET => parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
-        _ => safe_path::HOME.to_owned(),
-    };
-    let site = parts.extensions.get::<Site>().cloned();
-    let response = match refused {
-        Some(error) => error.into_response(),
-        None => next.run(Request::from_parts(parts, body)).await,
+    let prepared = prepared(&app, &mut parts, route.as_str()).await;
+    let (path, site) = (path_after_sign_in(&parts), parts.extensions.get::<Site>().cloned());
+    let (session, response) = match prepared {
+        Ok(session) => (session, next.run(Request::from_parts(parts, body)).await),
+        Err((session, error)) => (session, error.into_response()),
     };
     let mut response = with_reason(response, counted.reason());
     if response.status() == StatusCode::UNAUTHORIZED {
-        response = see_other(&format!("/admin/sign-in?next={}", escaped(&path)));
-        let cookie = site.and_then(|site| SessionCookie::of(&app, &site)).filter(|_| session.has_ended);
-        if let Some(cookie) = cookie {
-            response = with_cookie(response, cookie.remove());
-        }
+        response = to_sign_in(&app, site.as_ref(), &session, &path);
     }
     let bearer = session.identity.as_ref().map(|identity| identity.bearer());
     let mut response = with_headers(with_bearer(response, bearer), &app);
@@ -213,26 +230,35 @@ async fn around(State(app): State<App>, route: MatchedPath, request: Request, ne
     response
 }
 
+/// The page that a person who has to sign in first gets afterwards. That of a form may not exist.
+fn path_after_sign_in(parts: &Parts) -> String {
+    match parts.method {
+        Method::GET => parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        _ => safe_path::HOME.to_owned(),
+    }
+}
+
+/// Leads to the page for signing in, and takes the cookie of a session away that is not valid any more.
+fn to_sign_in(app: &App, site: Option<&Site>, session: &Session, path: &str) -> Response {
+    let response = see_other(&format!("/admin/sign-in?next={}", escaped(path)));
+    let cookie = site.and_then(|site| SessionCookie::of(app, site)).filter(|_| session.has_ended);
+    match cookie {
+        Some(cookie) => with_cookie(response, cookie.remove()),
+        None => response,
+    }
+}
+
 /// Finds the session, and checks what does not depend on the page: where a form comes from, and how many requests there are.
 async fn prepared(app: &App, parts: &mut Parts, route: &str) -> Result<Session, (Session, ApiError)> {
     let none = Session::default;
     let site = parts.extensions.get::<Site>().cloned();
     let site = site.ok_or_else(|| (none(), ApiError::Internal("a request without a site".to_owned())))?;
     let session = session::find(app, parts, &site).await.map_err(|error| (none(), error))?;
-    if !parts.method.is_safe() && !same_origin::is_proven(&parts.headers, site.origin()) {
-        // What the session of a person was used for is recorded with that person, by the front.
-        if session.identity.is_none() {
-            let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-            let request = format!("{} {}", parts.method, parts.uri.path());
-            app.directory().note_refused_stranger(&origin, request, same_origin::REFUSED).await;
-        }
-        return Err((session, ApiError::Forbidden(same_origin::REFUSED.to_owned())));
-    }
-    let counted = match &session.identity {
-        Some(identity) => throttle::count(app, parts, identity.token.id),
-        None => throttle::count_client(app, parts),
+    let checked = match check_same_origin(app, parts, &site, &session).await {
+        Ok(()) => count(app, parts, &session),
+        Err(error) => Err(error),
     };
-    if let Err(error) = counted {
+    if let Err(error) = checked {
         return Err((session, error));
     }
     if session.identity.is_some() {
@@ -242,4 +268,26 @@ async fn prepared(app: &App, parts: &mut Parts, route: &str) -> Result<Session, 
     }
     parts.extensions.insert(session.clone());
     Ok(session)
+}
+
+/// Refuses a form that was not sent by a page of the site, and records that.
+async fn check_same_origin(app: &App, parts: &Parts, site: &Site, session: &Session) -> Result<(), ApiError> {
+    if parts.method.is_safe() || same_origin::is_proven(&parts.headers, site.origin()) {
+        return Ok(());
+    }
+    // What the session of a person was used for is recorded with that person, by the front.
+    if session.identity.is_none() {
+        let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+        let request = format!("{} {}", parts.method, parts.uri.path());
+        app.directory().note_refused_stranger(&origin, request, same_origin::REFUSED).await;
+    }
+    Err(ApiError::Forbidden(same_origin::REFUSED.to_owned()))
+}
+
+/// Counts a request, and refuses it if there are too many.
+fn count(app: &App, parts: &Parts, session: &Session) -> Result<(), ApiError> {
+    match &session.identity {
+        Some(identity) => throttle::count(app, parts, identity.token.id),
+        None => throttle::count_client(app, parts),
+    }
 }

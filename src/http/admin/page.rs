@@ -3,6 +3,7 @@
 //! A page is a struct with a [`SiteFrame`] and its own fields, and a template that extends the layout. Templates escape every value.
 
 use super::assets::{ASSETS, Assets};
+use super::form::Problems;
 use super::look::Look;
 use super::notes::Note;
 use super::places::{PLACES, RailPlace};
@@ -93,6 +94,14 @@ impl SiteFrame {
             person: None,
             rail: Vec::new(),
         }
+    }
+
+    /// Says in the title that something is wrong with the form, if something is.
+    pub(super) fn marked(mut self, problems: &Problems) -> Self {
+        if problems.are_any() {
+            self.title = format!("Problem: {}", self.title);
+        }
+        self
     }
 
     /// The value of `aria-pressed` of a button that chooses a part of the look.

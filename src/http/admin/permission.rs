@@ -39,6 +39,12 @@ struct HoldingGroup {
     users_count: i64,
 }
 
+impl HoldingGroup {
+    fn new(group: &Group) -> Self {
+        Self { id: group.id.get(), name: group.name.clone(), users_count: group.users_count }
+    }
+}
+
 /// A page of those that have a permission.
 struct HolderPage<T> {
     rows: Vec<T>,
@@ -87,13 +93,8 @@ async fn groups(
     let after: Option<GroupId> = visit.request.parameter("after_group").and_then(|after| after.parse().ok());
     let found = app.directory().groups_with_permission(&visit.actor, id, after, one_more()).await?;
     let last = last_of_page(&found, |group: &Group| group.id.get());
-    let row = |group: &Group| HoldingGroup {
-        id: group.id.get(),
-        name: group.name.clone(),
-        users_count: group.users_count,
-    };
     Ok(Some(HolderPage {
-        rows: found.iter().take(HOLDERS).map(row).collect(),
+        rows: found.iter().take(HOLDERS).map(HoldingGroup::new).collect(),
         next: last.map(|last| format!("{PERMISSIONS}/{id}?after_group={last}#groups")),
         first: after.map(|_| format!("{PERMISSIONS}/{id}#groups")),
     }))

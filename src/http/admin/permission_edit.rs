@@ -5,20 +5,19 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::group::NamedRight;
-use super::group_edit::problems;
 use super::page::SiteFrame;
 use super::permission::{existing, permission_key};
 use super::places::PERMISSIONS;
 use super::responses::{page, see_other};
 use super::user::hidden;
-use super::visit::{Visit, ask_for_proof};
+use super::visit::{Visit, ask_for_proof, check_right};
 use crate::directory::access::{OWN_CODE_MAX, OWN_CODE_MIN, built_in};
 use crate::directory::error::{Denial, Error};
-use crate::directory::model::{Permission, ValidationErrors, Violation};
+use crate::directory::model::{Permission, Violation};
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 const LABELS: &[(&str, &str)] = &[("name", "Name"), ("code", "Code")];
@@ -48,10 +47,7 @@ struct RemovePermissionPage {
 
 /// Refuses everyone but admins.
 fn admins_only(visit: &Visit) -> Result<(), ApiError> {
-    match visit.identity.user.is_admin {
-        true => Ok(()),
-        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-    }
+    check_right(visit.identity.user.is_admin)
 }
 
 impl PermissionFormPage {
@@ -71,8 +67,8 @@ impl PermissionFormPage {
 
     /// Shows the form again, with what went wrong.
     fn again(mut self, error: Error) -> Result<Response, ApiError> {
-        let (status, problems) = problems(error, LABELS)?;
-        self.page.title = format!("Problem: {}", self.page.title);
+        let (status, problems) = refused(error, LABELS)?;
+        self.page = self.page.marked(&problems);
         self.problems = problems;
         page(status, &self)
     }
@@ -84,28 +80,43 @@ pub(super) async fn ask_new(State(_): State<App>, visit: Visit) -> Result<Respon
     page(StatusCode::OK, &PermissionFormPage::new(&visit, None, String::new(), String::new()))
 }
 
+/// What was typed into the form of a new permission.
+pub(super) struct TypedPermission {
+    name: String,
+    code: String,
+}
+
+impl FormValues for TypedPermission {
+    fn read(fields: &mut Fields) -> Self {
+        let mut text = |name: &str| fields.text(name).unwrap_or_default();
+        Self { name: text("name"), code: text("code") }
+    }
+}
+
+impl TypedPermission {
+    /// The code; `None` if the directory is to choose one.
+    fn number(&self) -> Result<Option<i64>, Error> {
+        match self.code.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|_| Error::invalid("code", &Violation::Integer)),
+        }
+    }
+}
+
 /// `POST /admin/permissions/new`.
 pub(super) async fn create(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedPermission>,
 ) -> Result<Response, ApiError> {
     admins_only(&visit)?;
-    let mut fields = Fields::from(body);
-    let name = fields.text("name").unwrap_or_default();
-    let code = fields.text("code").unwrap_or_default();
-    fields.end()?;
-    let number = match code.trim() {
-        "" => Ok(None),
-        text => text.parse::<i64>().map(Some).map_err(|_| ValidationErrors::of("code", &Violation::Integer)),
-    };
-    let created = match number {
-        Ok(number) => app.directory().create_permission(&visit.actor, number, &name).await,
-        Err(faults) => Err(faults.into()),
+    let created = match typed.number() {
+        Ok(number) => app.directory().create_permission(&visit.actor, number, &typed.name).await,
+        Err(error) => Err(error),
     };
     match created {
         Ok(made) => Ok(see_other(&format!("{PERMISSIONS}/{}?done=permission-created", made.id))),
-        Err(error) => PermissionFormPage::new(&visit, None, name, code).again(error),
+        Err(error) => PermissionFormPage::new(&visit, None, typed.name, typed.code).again(error),
     }
 }
 
@@ -133,17 +144,23 @@ pub(super) async fn ask_rename(
     page(StatusCode::OK, &PermissionFormPage::new(&visit, Some(&permission), name, String::new()))
 }
 
+/// The new name that was typed.
+pub(super) struct TypedName(String);
+
+impl FormValues for TypedName {
+    fn read(fields: &mut Fields) -> Self {
+        Self(fields.text("name").unwrap_or_default())
+    }
+}
+
 /// `POST /admin/permissions/{id}/edit`.
 pub(super) async fn rename(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(TypedName(name)): Typed<TypedName>,
 ) -> Result<Response, ApiError> {
     let permission = own(&app, &visit, &id).await?;
-    let mut fields = Fields::from(body);
-    let name = fields.text("name").unwrap_or_default();
-    fields.end()?;
     match app.directory().rename_permission(&visit.actor, &permission_key(&id)?, &name).await {
         Ok(_) => Ok(see_other(&format!("{PERMISSIONS}/{}?done=permission-renamed", permission.id))),
         Err(error) => PermissionFormPage::new(&visit, Some(&permission), name, String::new()).again(error),
@@ -188,7 +205,7 @@ pub(super) async fn remove(
         Err(error) => error,
     };
     let mut view = removal(&app, &visit, &id).await?;
-    let (status, problems) = problems(error, &[])?;
+    let (status, problems) = refused(error, &[])?;
     view.problems = problems;
     page(status, &view)
 }

@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{Problems, refused};
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, USERS};
 use super::responses::{media_origin, page, see_other};
 use super::user::user_id;
-use super::user_form::{changeable, refused};
+use super::user_form::changeable;
 use super::visit::Visit;
 use super::words::{Face, display_name};
 use crate::directory::access::{ReadUsers, holds_permission};
@@ -68,13 +68,12 @@ impl PicturePage {
         let is_own = user.id == visit.identity.user.id;
         let name = display_name(user);
         let title = if is_own { "Your picture".to_owned() } else { format!("Picture of {name}") };
-        let title = if problems.are_any() { format!("Problem: {title}") } else { title };
         let (action, back) = match is_own {
             true => (OWN.to_owned(), ACCOUNT.to_owned()),
             false => (format!("{USERS}/{}/picture", user.id), format!("{USERS}/{}", user.id)),
         };
         Self {
-            page: SiteFrame::new(title, if is_own { ACCOUNT } else { USERS }, visit),
+            page: SiteFrame::new(title, if is_own { ACCOUNT } else { USERS }, visit).marked(&problems),
             refused: "The picture was not saved",
             action,
             back,

@@ -5,18 +5,19 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed};
 use super::page::SiteFrame;
 use super::responses::page;
 use super::safe_path::HOME;
 use super::session::SessionCookie;
-use super::sign_in::{browser_of, entered};
+use super::sign_in::{LABELS, browser_of, entered};
 use super::visit::Stranger;
 use crate::directory::error::Error;
 use crate::directory::password::Password;
+use crate::directory::tokens::TokenWithKey;
 use crate::directory::users::FirstAdmin;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 #[derive(Template)]
@@ -51,42 +52,54 @@ pub(super) async fn show(State(app): State<App>, request: Stranger) -> Result<Re
     page(StatusCode::OK, &view)
 }
 
+/// What was typed into the form.
+pub(super) struct TypedSetUp {
+    code: String,
+    username: String,
+    password: String,
+    repeated: String,
+}
+
+impl FormValues for TypedSetUp {
+    fn read(fields: &mut Fields) -> Self {
+        let mut text = |name: &str| fields.text(name).unwrap_or_default();
+        let (code, username) = (text("code"), text("username"));
+        Self { code, username, password: text("password"), repeated: text("password_again") }
+    }
+}
+
 /// `POST /admin/set-up`: creates the admin and signs them in.
 pub(super) async fn submit(
     State(app): State<App>,
     request: Stranger,
     headers: HeaderMap,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedSetUp>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let code = fields.text("code").unwrap_or_default();
-    let username = fields.text("username").unwrap_or_default();
-    let password = fields.text("password").unwrap_or_default();
-    let repeated = fields.text("password_again").unwrap_or_default();
-    fields.end()?;
-    check(&app, &code).await?;
-    let Some(cookie) = SessionCookie::of(&app, &request.site) else { return Err(ApiError::NotFound) };
-    let problems = if password != repeated {
-        Problems::whole("The two passwords differ.")
-    } else {
-        let made =
-            app.directory().create_first_admin(&request.origin, &username, Password::new(password.clone()));
-        match made.await {
-            Ok(user) => {
-                let (origin, password, browser) =
-                    (&request.origin, Password::new(password), browser_of(&headers));
-                let signed_in = app.directory().sign_in_browser(origin, &user.username, password, &browser);
-                return Ok(match signed_in.await {
-                    Ok(issued) => entered(&issued, cookie, HOME),
-                    Err(refused) => return Err(refused.error.into()),
-                });
-            }
-            Err(Error::Invalid(faults)) => {
-                Problems::of(&faults, &[("username", "User name"), ("password", "Password")])
-            }
+    check(&app, &typed.code).await?;
+    let cookie = SessionCookie::of(&app, &request.site).ok_or(ApiError::NotFound)?;
+    let problems = match typed.password == typed.repeated {
+        false => Problems::whole("The two passwords differ."),
+        true => match created(&app, &request, &browser_of(&headers), &typed).await {
+            Ok(issued) => return Ok(entered(&issued, cookie, HOME)),
+            Err(Error::Invalid(faults)) => Problems::of(&faults, LABELS),
             Err(error) => return Err(error.into()),
-        }
+        },
     };
-    let page_frame = SiteFrame::alone("Problem: create the first admin", &request);
-    page(StatusCode::BAD_REQUEST, &SetUpPage { page: page_frame, problems, username, code, is_closed: false })
+    let TypedSetUp { code, username, .. } = typed;
+    let frame = SiteFrame::alone("Problem: create the first admin", &request);
+    page(StatusCode::BAD_REQUEST, &SetUpPage { page: frame, problems, username, code, is_closed: false })
+}
+
+/// Creates the admin and signs them in.
+async fn created(
+    app: &App,
+    request: &Stranger,
+    browser: &str,
+    typed: &TypedSetUp,
+) -> Result<TokenWithKey, Error> {
+    let (directory, origin) = (app.directory(), &request.origin);
+    let password = || Password::new(typed.password.clone());
+    let user = directory.create_first_admin(origin, &typed.username, password()).await?;
+    let signed_in = directory.sign_in_browser(origin, &user.username, password(), browser).await;
+    signed_in.map_err(|refused| refused.error)
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::fields::ShownField;
-use super::form::Problems;
+use super::form::{Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::TOKENS;
 use super::responses::{page, see_other};
@@ -15,14 +15,13 @@ use super::token_page::{ReadyPage, check_change, find};
 use super::token_shown::scope_words;
 use super::token_values::{END_OF_NEW, END_OF_OLD, FIELDS, TokenValues};
 use super::user::{hidden, user_id};
-use super::user_form::refused;
 use super::visit::{Visit, ask_for_proof};
 use super::words::display_name;
 use crate::directory::access::{BUILT_IN, IssueToken, ReadPermissions, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{Scope, TokenId, User, UserId, UserKey};
+use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
 use crate::http::error::ApiError;
 
 #[derive(Template)]
@@ -52,6 +51,19 @@ struct ScopeBox {
     is_chosen: bool,
 }
 
+/// What is in the form, and what is wrong with it.
+struct FilledForm<'a> {
+    values: &'a TokenValues,
+    problems: Problems,
+}
+
+impl<'a> FilledForm<'a> {
+    /// A form that was not sent yet.
+    fn of(values: &'a TokenValues) -> Self {
+        Self { values, problems: Problems::default() }
+    }
+}
+
 /// Every scope that the person may know of.
 async fn scopes(app: &App, visit: &Visit, chosen: &TokenValues) -> Result<Vec<ScopeBox>, ApiError> {
     let built_in = BUILT_IN.iter().map(|known| Scope::Permission(known.code));
@@ -73,17 +85,11 @@ async fn scopes(app: &App, visit: &Visit, chosen: &TokenValues) -> Result<Vec<Sc
 }
 
 impl TokenFormPage {
-    async fn new(
-        app: &App,
-        visit: &Visit,
-        title: String,
-        values: &TokenValues,
-        problems: Problems,
-    ) -> Result<Self, ApiError> {
-        let title = if problems.are_any() { format!("Problem: {title}") } else { title };
+    async fn new(app: &App, visit: &Visit, title: String, form: FilledForm<'_>) -> Result<Self, ApiError> {
+        let FilledForm { values, problems } = form;
         let [name, until, networks] = FIELDS;
         Ok(Self {
-            page: SiteFrame::new(title, TOKENS, visit),
+            page: SiteFrame::new(title, TOKENS, visit).marked(&problems),
             refused: "The token was not saved",
             action: String::new(),
             back: String::new(),
@@ -110,9 +116,11 @@ const LABELS: &[(&str, &str)] = &[
     ("allowed_networks", "Networks"),
 ];
 
-/// Renames what the API calls otherwise.
-fn renamed(error: Error, values: &TokenValues) -> Error {
-    error.of_field("expires_at", if values.end == "until" { "until" } else { "end" })
+/// The form after it was refused. Renames what the API calls otherwise.
+fn refused_form(error: Error, values: &TokenValues) -> Result<(StatusCode, FilledForm<'_>), ApiError> {
+    let error = error.of_field("expires_at", if values.end == "until" { "until" } else { "end" });
+    let (status, problems) = refused(error, LABELS)?;
+    Ok((status, FilledForm { values, problems }))
 }
 
 /// Reads the user that a token is for, if the person may issue it.
@@ -132,11 +140,10 @@ async fn new_form(
     app: &App,
     visit: &Visit,
     user: &User,
-    values: &TokenValues,
-    problems: Problems,
+    form: FilledForm<'_>,
 ) -> Result<TokenFormPage, ApiError> {
     let owner = display_name(user);
-    let form = TokenFormPage::new(app, visit, format!("New token for {owner}"), values, problems).await?;
+    let form = TokenFormPage::new(app, visit, format!("New token for {owner}"), form).await?;
     let back = match user.id == visit.identity.user.id {
         true => "/admin/account".to_owned(),
         false => format!("/admin/users/{}", user.id),
@@ -154,7 +161,7 @@ pub(super) async fn show_new(
     if let Some(first) = visit.proof_first() {
         return Ok(first);
     }
-    let form = new_form(&app, &visit, &user, &TokenValues::of_new(), Problems::default()).await?;
+    let form = new_form(&app, &visit, &user, FilledForm::of(&TokenValues::of_new())).await?;
     page(StatusCode::OK, &form)
 }
 
@@ -163,28 +170,22 @@ pub(super) async fn issue(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(values): Typed<TokenValues>,
 ) -> Result<Response, ApiError> {
     let user = owner(&app, &visit, user_id(&id)?).await?;
-    let mut fields = Fields::from(body);
-    let values = TokenValues::read(&mut fields);
-    fields.end()?;
-    let key = UserKey::Id(user.id);
-    let issued = match values.expiry() {
-        Ok(end) => {
-            let end = end.unwrap_or(crate::directory::tokens::Expiry::Default);
-            app.directory().issue_token_with(&visit.actor, &key, &values.name, end, &values.narrowing()).await
-        }
-        Err(error) => Err(error),
-    };
-    match issued {
+    match issued(&app, &visit, user.id, &values).await {
         Ok(issued) => page(StatusCode::OK, &ReadyPage::new(&visit, &issued, Some(display_name(&user)))),
         Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(&visit.request.path)),
         Err(error) => {
-            let (status, problems) = refused(renamed(error, &values), LABELS)?;
-            page(status, &new_form(&app, &visit, &user, &values, problems).await?)
+            let (status, form) = refused_form(error, &values)?;
+            page(status, &new_form(&app, &visit, &user, form).await?)
         }
     }
+}
+
+async fn issued(app: &App, visit: &Visit, id: UserId, values: &TokenValues) -> Result<TokenWithKey, Error> {
+    let (key, end) = (UserKey::Id(id), values.expiry()?.unwrap_or(Expiry::Default));
+    app.directory().issue_token_with(&visit.actor, &key, &values.name, end, &values.narrowing()).await
 }
 
 /// `GET /admin/tokens/{id}/edit`.
@@ -199,8 +200,8 @@ pub(super) async fn show_edit(
         return Ok(first);
     }
     let values = TokenValues::of(&listed.token);
-    let form = edit_form(&app, &visit, listed.token.id, &listed.token.name, &values, Problems::default());
-    page(StatusCode::OK, &form.await?)
+    let form = FilledForm::of(&values);
+    page(StatusCode::OK, &edit_form(&app, &visit, listed.token.id, &listed.token.name, form).await?)
 }
 
 async fn edit_form(
@@ -208,11 +209,10 @@ async fn edit_form(
     visit: &Visit,
     id: TokenId,
     name: &str,
-    values: &TokenValues,
-    problems: Problems,
+    form: FilledForm<'_>,
 ) -> Result<TokenFormPage, ApiError> {
-    let end = ShownField::new(END_OF_OLD, &values.end, &problems);
-    let form = TokenFormPage::new(app, visit, format!("Change {name}"), values, problems).await?;
+    let end = ShownField::new(END_OF_OLD, &form.values.end, &form.problems);
+    let form = TokenFormPage::new(app, visit, format!("Change {name}"), form).await?;
     Ok(TokenFormPage {
         action: format!("{TOKENS}/{id}/edit"),
         back: format!("{TOKENS}/{id}"),
@@ -227,31 +227,22 @@ pub(super) async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(values): Typed<TokenValues>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let values = TokenValues::read(&mut fields);
-    fields.end()?;
     let listed = find(&app, &visit, &id).await?;
     let id = listed.token.id;
-    let saved = match values.expiry() {
-        Ok(end) => {
-            let directory = app.directory();
-            let narrowing = values.narrowing();
-            directory
-                .update_token_with(&visit.actor, None, id, Some(&values.name), end, &narrowing)
-                .await
-                .map(|_| ())
-        }
-        Err(error) => Err(error),
-    };
-    match saved {
+    match saved(&app, &visit, id, &values).await {
         Ok(()) => Ok(see_other(&format!("{TOKENS}/{id}?done=token-saved"))),
         Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(&visit.request.path)),
         Err(error) => {
-            let (status, problems) = refused(renamed(error, &values), LABELS)?;
-            let form = edit_form(&app, &visit, id, &listed.token.name, &values, problems).await?;
-            page(status, &form)
+            let (status, form) = refused_form(error, &values)?;
+            page(status, &edit_form(&app, &visit, id, &listed.token.name, form).await?)
         }
     }
+}
+
+async fn saved(app: &App, visit: &Visit, id: TokenId, values: &TokenValues) -> Result<(), Error> {
+    let (end, narrowing) = (values.expiry()?, values.narrowing());
+    app.directory().update_token_with(&visit.actor, None, id, Some(&values.name), end, &narrowing).await?;
+    Ok(())
 }

@@ -8,19 +8,18 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::fields::{FieldKind, ShownField};
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::TOKENS;
 use super::responses::page;
 use super::token_shown::{ListedTokenRow, networks_of, scopes_of};
-use super::user_form::refused;
-use super::visit::{Visit, ask_for_proof};
+use super::visit::{Visit, ask_for_proof, check_right};
 use crate::directory::access::{ReadTokens, RevokeToken, UpdateToken, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{ListedToken, Token, TokenId, TokenKind, UserId, UserKey, Violation};
 use crate::directory::tokens::TokenWithKey;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 /// Reads the token of a path: any for who may read the tokens of all, one's own for others.
@@ -37,10 +36,11 @@ pub(super) async fn find(app: &App, visit: &Visit, id: &str) -> Result<ListedTok
 
 /// Whether the person may change this token. The use case decides again.
 pub(super) fn check_change(visit: &Visit, owner: UserId) -> Result<(), ApiError> {
-    match owner == visit.identity.user.id || holds_permission::<UpdateToken>(&visit.identity) {
-        true => Ok(()),
-        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-    }
+    check_right(may_change(visit, owner))
+}
+
+fn may_change(visit: &Visit, owner: UserId) -> bool {
+    owner == visit.identity.user.id || holds_permission::<UpdateToken>(&visit.identity)
 }
 
 #[derive(Template)]
@@ -75,24 +75,26 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let listed = find(&app, &visit, &id).await?;
-    let token = &listed.token;
-    let is_own = token.user_id == visit.identity.user.id;
-    let is_open = token.revoked_at.is_none();
-    let name = if token.name.is_empty() { "Token without a name" } else { &token.name };
-    let view = TokenPage {
-        page: SiteFrame::new(name, TOKENS, &visit),
-        made_by: made_by(token),
-        read_only: token.narrowing.read_only,
-        scopes: scopes_of(token),
-        networks: networks_of(token),
-        can_list: holds_permission::<ReadTokens>(&visit.identity),
-        can_change: is_open
-            && token.kind != TokenKind::Browser
-            && (is_own || holds_permission::<UpdateToken>(&visit.identity)),
-        can_revoke: is_open && (is_own || holds_permission::<RevokeToken>(&visit.identity)),
-        row: ListedTokenRow::new(&listed, &visit),
-    };
-    page(StatusCode::OK, &view)
+    page(StatusCode::OK, &TokenPage::new(&visit, &listed))
+}
+
+impl TokenPage {
+    fn new(visit: &Visit, listed: &ListedToken) -> Self {
+        let token = &listed.token;
+        let (is_own, is_open) = (token.user_id == visit.identity.user.id, token.revoked_at.is_none());
+        let name = if token.name.is_empty() { "Token without a name" } else { &token.name };
+        Self {
+            page: SiteFrame::new(name, TOKENS, visit),
+            made_by: made_by(token),
+            read_only: token.narrowing.read_only,
+            scopes: scopes_of(token),
+            networks: networks_of(token),
+            can_list: holds_permission::<ReadTokens>(&visit.identity),
+            can_change: is_open && token.kind != TokenKind::Browser && may_change(visit, token.user_id),
+            can_revoke: is_open && (is_own || holds_permission::<RevokeToken>(&visit.identity)),
+            row: ListedTokenRow::new(listed, visit),
+        }
+    }
 }
 
 /// The page with a new key: the only one that has it.
@@ -149,9 +151,9 @@ struct RotatePage {
 
 impl RotatePage {
     fn new(visit: &Visit, listed: &ListedToken, overlap: &str, problems: Problems) -> Self {
-        let problem = if problems.are_any() { "Problem: " } else { "" };
+        let title = format!("New key for {}?", listed.token.name);
         Self {
-            page: SiteFrame::new(format!("{problem}New key for {}?", listed.token.name), TOKENS, visit),
+            page: SiteFrame::new(title, TOKENS, visit).marked(&problems),
             refused: "The token has no new key",
             row: ListedTokenRow::new(listed, visit),
             field: ShownField::new(OVERLAP, overlap, &problems),
@@ -174,30 +176,42 @@ pub(super) async fn ask_rotate(
     page(StatusCode::OK, &RotatePage::new(&visit, &listed, "24", Problems::default()))
 }
 
+/// How long the old key is to work, as it was typed.
+pub(super) struct TypedOverlap(String);
+
+impl FormValues for TypedOverlap {
+    fn read(fields: &mut Fields) -> Self {
+        Self(fields.text(OVERLAP.0).unwrap_or_default())
+    }
+}
+
+impl TypedOverlap {
+    fn time(&self) -> Result<Duration, Error> {
+        match self.0.parse::<u64>() {
+            Ok(hours @ 0..=168) => Ok(Duration::from_hours(hours)),
+            _ => Err(Error::invalid(OVERLAP.0, &Violation::Other("Choose 0 to 168 hours.".to_owned()))),
+        }
+    }
+}
+
 /// `POST /admin/tokens/{id}/rotate`: shows the new key, this once.
 pub(super) async fn rotate(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(overlap): Typed<TypedOverlap>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let overlap = fields.text("overlap").unwrap_or_default();
-    fields.end()?;
     let listed = find(&app, &visit, &id).await?;
-    let rotated = match overlap.parse::<u64>() {
-        Ok(hours @ 0..=168) => {
-            let overlap = Duration::from_hours(hours);
-            app.directory().rotate_token(&visit.actor, None, listed.token.id, overlap).await
-        }
-        _ => Err(Error::invalid("overlap", &Violation::Other("Choose 0 to 168 hours.".to_owned()))),
+    let rotated = match overlap.time() {
+        Ok(time) => app.directory().rotate_token(&visit.actor, None, listed.token.id, time).await,
+        Err(error) => Err(error),
     };
     match rotated {
         Ok(issued) => page(StatusCode::OK, &ReadyPage::new(&visit, &issued, listed.username)),
         Err(Error::Denied(Denial::ProofTooOld)) => Ok(ask_for_proof(&visit.request.path)),
         Err(error) => {
             let (status, problems) = refused(error, &[(OVERLAP.0, OVERLAP.1)])?;
-            page(status, &RotatePage::new(&visit, &listed, &overlap, problems))
+            page(status, &RotatePage::new(&visit, &listed, &overlap.0, problems))
         }
     }
 }

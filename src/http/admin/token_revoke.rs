@@ -5,19 +5,18 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, TOKENS};
 use super::responses::{page, see_other};
 use super::token_page::find;
 use super::token_shown::ListedTokenRow;
-use super::user_form::refused;
-use super::visit::Visit;
+use super::visit::{Visit, check_right};
 use crate::directory::access::{ReadTokens, RevokeToken, holds_permission};
-use crate::directory::error::{Denial, Error};
-use crate::directory::model::{ListedToken, TokenId};
+use crate::directory::error::Error;
+use crate::directory::model::{ListedToken, TokenId, Violation};
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 #[derive(Template)]
@@ -34,13 +33,12 @@ struct RevokePage {
 
 impl RevokePage {
     fn new(visit: &Visit, tokens: &[ListedToken], ids: &[TokenId], problems: Problems) -> Self {
-        let problem = if problems.are_any() { "Problem: " } else { "" };
         let title = match ids.len() {
             1 => "Revoke this token?".to_owned(),
             number => format!("Revoke {number} tokens?"),
         };
         Self {
-            page: SiteFrame::new(format!("{problem}{title}"), TOKENS, visit),
+            page: SiteFrame::new(title, TOKENS, visit).marked(&problems),
             problems,
             refused: "Nothing was revoked",
             rows: tokens.iter().map(|listed| ListedTokenRow::new(listed, visit)).collect(),
@@ -64,45 +62,57 @@ pub(super) async fn ask(
 ) -> Result<Response, ApiError> {
     let listed = find(&app, &visit, &id).await?;
     let is_own = listed.token.user_id == visit.identity.user.id;
-    if !is_own && !holds_permission::<RevokeToken>(&visit.identity) {
-        return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
-    }
+    check_right(is_own || holds_permission::<RevokeToken>(&visit.identity))?;
     let ids = [listed.token.id];
     page(StatusCode::OK, &RevokePage::new(&visit, &[listed], &ids, Problems::default()))
+}
+
+/// The tokens that were selected, and whether the page has named them already.
+pub(super) struct SelectedTokens {
+    ids: Vec<TokenId>,
+    is_confirmed: bool,
+}
+
+impl FormValues for SelectedTokens {
+    fn read(fields: &mut Fields) -> Self {
+        let ids = fields.ids("id").unwrap_or_default();
+        let mut ids: Vec<TokenId> = ids.into_iter().filter_map(|id| id.try_into().ok()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Self { ids, is_confirmed: fields.boolean("confirmed").unwrap_or_default() }
+    }
 }
 
 /// `POST /admin/tokens/revoke`: asks for what a list has selected, and revokes what this page has named.
 pub(super) async fn submit(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(SelectedTokens { ids, is_confirmed }): Typed<SelectedTokens>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let mut ids: Vec<TokenId> =
-        fields.ids("id").unwrap_or_default().into_iter().filter_map(|id| id.try_into().ok()).collect();
-    let is_confirmed = fields.boolean("confirmed").unwrap_or_default();
-    fields.end()?;
-    ids.sort_unstable();
-    ids.dedup();
     if ids.is_empty() {
         return Ok(see_other(&format!("{}?done=nothing-selected", back(&visit))));
     }
-    let error = match is_confirmed {
-        true => match app.directory().revoke_tokens(&visit.actor, ids.clone()).await {
-            Ok(_) => return Ok(see_other(&format!("{}?done=tokens-revoked", back(&visit)))),
-            Err(error) => Some(error),
-        },
-        false => None,
-    };
-    let (status, problems) = match error {
-        None => (StatusCode::OK, Problems::default()),
-        Some(error) => refused(whole(error), &[])?,
-    };
+    if !is_confirmed {
+        return show(&app, &visit, &ids, (StatusCode::OK, Problems::default())).await;
+    }
+    match app.directory().revoke_tokens(&visit.actor, ids.clone()).await {
+        Ok(_) => Ok(see_other(&format!("{}?done=tokens-revoked", back(&visit)))),
+        Err(error) => show(&app, &visit, &ids, refused(whole(error), &[])?).await,
+    }
+}
+
+/// Shows the selected tokens, as far as the person may read them.
+async fn show(
+    app: &App,
+    visit: &Visit,
+    ids: &[TokenId],
+    (status, problems): (StatusCode, Problems),
+) -> Result<Response, ApiError> {
     let tokens = match holds_permission::<ReadTokens>(&visit.identity) {
-        true => app.directory().selected_tokens(&visit.actor, &ids).await?,
+        true => app.directory().selected_tokens(&visit.actor, ids).await?,
         false => Vec::new(),
     };
-    page(status, &RevokePage::new(&visit, &tokens, &ids, problems))
+    page(status, &RevokePage::new(visit, &tokens, ids, problems))
 }
 
 /// Makes an error about one of many tokens one about all of them: none was revoked.
@@ -111,7 +121,7 @@ fn whole(error: Error) -> Error {
         Error::DeniedItem { denial, .. } => Error::Denied(denial),
         Error::InvalidItems(items) => match items.into_iter().find(|faults| !faults.is_empty()) {
             Some(faults) => Error::Invalid(faults),
-            None => Error::invalid("id", &crate::directory::model::Violation::Required),
+            None => Error::invalid("id", &Violation::Required),
         },
         other => other,
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fields::FieldKind;
+use super::form::FormValues;
 use crate::directory::access::scope_list;
 use crate::directory::error::Error;
 use crate::directory::model::{Timestamp, Token, Violation};
@@ -70,6 +71,23 @@ pub(super) struct TokenValues {
     pub(super) networks: String,
 }
 
+impl FormValues for TokenValues {
+    fn read(fields: &mut Fields) -> Self {
+        let mut text = |name: &str| fields.text(name).unwrap_or_default();
+        let (name, end, until) = (text("name"), text("end"), text("until"));
+        let (networks, rights) = (text("allowed_networks"), text("rights"));
+        Self {
+            name,
+            end,
+            until,
+            has_all: rights == "all",
+            scopes: fields.texts("scopes", SCOPE_MAX).unwrap_or_default(),
+            read_only: fields.boolean("read_only").unwrap_or_default(),
+            networks,
+        }
+    }
+}
+
 impl TokenValues {
     /// The values of a new token, before any is typed.
     pub(super) fn of_new() -> Self {
@@ -88,22 +106,6 @@ impl TokenValues {
             scopes: narrowing.scopes.as_ref().map(scope_list).unwrap_or_default(),
             read_only: narrowing.read_only,
             networks: networks.unwrap_or_default(),
-        }
-    }
-
-    /// Reads what was sent.
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        let mut text = |name: &str| fields.text(name).unwrap_or_default();
-        let (name, end, until) = (text("name"), text("end"), text("until"));
-        let (networks, rights) = (text("allowed_networks"), text("rights"));
-        Self {
-            name,
-            end,
-            until,
-            has_all: rights == "all",
-            scopes: fields.texts("scopes", SCOPE_MAX).unwrap_or_default(),
-            read_only: fields.boolean("read_only").unwrap_or_default(),
-            networks,
         }
     }
 

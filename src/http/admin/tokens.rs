@@ -7,13 +7,12 @@ use http::StatusCode;
 
 use super::chooser::{self, Asked};
 use super::filters::{Chosen, FilterPanel, FilterWords, ListFilter, ViewLink, flag};
-use super::form::Problems;
+use super::form::{Problems, refused};
 use super::listing::{ListAddress, SortLink};
 use super::page::SiteFrame;
 use super::places::{SESSIONS, TOKENS};
 use super::responses::{page, see_other};
 use super::token_shown::ListedTokenRow;
-use super::user_form::refused;
 use super::views;
 use super::visit::Visit;
 use crate::directory::access::{ReadTokens, RevokeToken, holds_permission};
@@ -268,20 +267,25 @@ pub(super) async fn find(
     fields.end()?;
     match app.directory().find_token(&visit.actor, key.trim()).await {
         Ok(listed) => Ok(see_other(&format!("{TOKENS}/{}", listed.token.id))),
-        Err(Error::NotFound { .. }) => {
-            let text = "No token has this key. It may be mistyped, or deleted some time after it ended.";
-            page(StatusCode::NOT_FOUND, &FindPage::new(&visit, Problems::whole(text)))
-        }
-        Err(Error::Busy { retry_after }) => {
-            let text = format!(
-                "There were too many keys that no token has. Try again in {} seconds.",
-                retry_after.as_secs().saturating_add(1)
-            );
-            page(StatusCode::TOO_MANY_REQUESTS, &FindPage::new(&visit, Problems::whole(text)))
-        }
         Err(error) => {
-            let (status, problems) = refused(error, &[("key", "Key")])?;
+            let (status, problems) = not_found(error)?;
             page(status, &FindPage::new(&visit, problems))
         }
+    }
+}
+
+/// Says why no token was found.
+fn not_found(error: Error) -> Result<(StatusCode, Problems), ApiError> {
+    match error {
+        Error::NotFound { .. } => {
+            let text = "No token has this key. It may be mistyped, or deleted some time after it ended.";
+            Ok((StatusCode::NOT_FOUND, Problems::whole(text)))
+        }
+        Error::Busy { retry_after } => {
+            let seconds = retry_after.as_secs().saturating_add(1);
+            let text = format!("There were too many keys that no token has. Try again in {seconds} seconds.");
+            Ok((StatusCode::TOO_MANY_REQUESTS, Problems::whole(text)))
+        }
+        error => refused(error, &[("key", "Key")]),
     }
 }

@@ -5,20 +5,20 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::events::ShownEvent;
+use super::events::{ShownEvent, events_of_user};
 use super::page::SiteFrame;
 use super::picture;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::visit::Visit;
-use super::words::{Face, When, capitalised, display_name, key_ends};
+use super::words::{Face, When, display_name, key_ends, right_in_words};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, IssueToken, ReadAudit, ReadTokens, RevokeToken, UpdateToken, UpdateUser,
-    built_in, holds_permission,
+    ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadTokens, RevokeToken, UpdateToken, UpdateUser,
+    holds_permission,
 };
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{
-    AuditFilter, Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
+    Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
 };
 use crate::directory::query::{TokenFilters, TokenQuery};
 use crate::directory::users::UserDetails;
@@ -124,32 +124,32 @@ pub(super) struct ShownToken {
 
 impl ShownToken {
     pub(super) fn new(token: &Token, now: Timestamp) -> Self {
-        let narrowing = &token.narrowing;
-        let mut limits = Vec::new();
-        if narrowing.read_only {
-            limits.push("reading only");
-        }
-        if narrowing.scopes.is_some() {
-            limits.push("some scopes");
-        }
-        if narrowing.allowed_networks.is_some() {
-            limits.push("some networks");
-        }
-        let limits = match limits.is_empty() {
-            true => "All that the owner may".to_owned(),
-            false => limits.join(", "),
-        };
         Self {
             id: token.id.get(),
             name: token.name.clone(),
             key: key_ends(token),
             kind: token.kind.as_str(),
-            limits,
+            limits: limits(token),
             amr: token.amr.clone().unwrap_or_default().replace("pwd", "password"),
             created: When::of(token.created_at, now),
             last_used: When::maybe(token.last_used_at, now),
             expires: When::maybe(token.expires_at, now),
         }
+    }
+}
+
+/// Says what a token is narrowed to.
+fn limits(token: &Token) -> String {
+    let narrowing = &token.narrowing;
+    let limits = [
+        (narrowing.read_only, "reading only"),
+        (narrowing.scopes.is_some(), "some scopes"),
+        (narrowing.allowed_networks.is_some(), "some networks"),
+    ];
+    let limits: Vec<_> = limits.into_iter().filter(|(holds, _)| *holds).map(|(_, words)| words).collect();
+    match limits.is_empty() {
+        true => "All that the owner may".to_owned(),
+        false => limits.join(", "),
     }
 }
 
@@ -174,46 +174,45 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
     let details = app.directory().user_details(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
-    let now = visit.request.now;
-    let listed = match holds_permission::<ReadTokens>(&visit.identity) {
-        true => Some(app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?.rows),
-        false => None,
-    };
-    let events = match holds_permission::<ReadAudit>(&visit.identity) {
-        true => {
-            let filter = AuditFilter {
-                object_kind: Some("user".to_owned()),
-                object_id: Some(id.get()),
-                ..AuditFilter::default()
-            };
-            let events = app.directory().audit_events(&visit.actor, &filter, EVENTS_MAX).await?;
-            Some(events.iter().map(|event| ShownEvent::of(event, now)).collect())
-        }
-        false => None,
-    };
-    let may_touch = visit.identity.user.is_admin || !details.user.is_admin;
-    let is_self = details.user.id == visit.identity.user.id;
-    let user = ShownUser::new(&details.user, now);
-    let (sessions, tokens) = split(listed, now);
-    let view = UserPage {
-        page: SiteFrame::new(user.name.clone(), USERS, &visit),
-        user,
-        picture: picture::url(&app, &visit, &details.user, 128),
-        rights: rights(&details),
-        groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
-        tokens,
-        sessions,
-        events,
-        can_sign_out: holds_permission::<RevokeToken>(&visit.identity),
-        can_make_admin: visit.identity.user.is_admin && !details.user.is_admin,
-        can_edit: holds_permission::<UpdateUser>(&visit.identity) && may_touch,
-        can_delete: holds_permission::<DeleteUser>(&visit.identity) && may_touch,
-        can_change_groups: holds_permission::<ChangeMembers>(&visit.identity) && may_touch,
-        can_issue: is_self || (holds_permission::<IssueToken>(&visit.identity) && may_touch),
-        can_change_tokens: is_self || (holds_permission::<UpdateToken>(&visit.identity) && may_touch),
-        is_self,
-    };
+    let mut view = UserPage::new(&visit, &details);
+    view.picture = picture::url(&app, &visit, &details.user, 128);
+    if holds_permission::<ReadTokens>(&visit.identity) {
+        let listed = app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?;
+        let (sessions, tokens) = split(listed.rows, visit.request.now);
+        (view.sessions, view.tokens) = (sessions, Some(tokens));
+    }
+    view.events = events_of_user(&app, &visit, id, EVENTS_MAX).await?;
     page(StatusCode::OK, &view)
+}
+
+/// Whether the page offers what needs this permission. Only admins change admins.
+fn may<P: NeedsPermission>(visit: &Visit, user: &User) -> bool {
+    holds_permission::<P>(&visit.identity) && (visit.identity.user.is_admin || !user.is_admin)
+}
+
+impl UserPage {
+    /// The page, without what some people may not read.
+    fn new(visit: &Visit, details: &UserDetails) -> Self {
+        let (user, is_self) = (&details.user, details.user.id == visit.identity.user.id);
+        Self {
+            page: SiteFrame::new(display_name(user), USERS, visit),
+            user: ShownUser::new(user, visit.request.now),
+            picture: None,
+            rights: rights(details),
+            groups: details.groups.iter().map(|group| ShownGroup { name: group.name.clone() }).collect(),
+            tokens: None,
+            sessions: Vec::new(),
+            events: None,
+            can_sign_out: holds_permission::<RevokeToken>(&visit.identity),
+            can_make_admin: visit.identity.user.is_admin && !user.is_admin,
+            can_edit: may::<UpdateUser>(visit, user),
+            can_delete: may::<DeleteUser>(visit, user),
+            can_change_groups: may::<ChangeMembers>(visit, user),
+            can_issue: is_self || may::<IssueToken>(visit, user),
+            can_change_tokens: is_self || may::<UpdateToken>(visit, user),
+            is_self,
+        }
+    }
 }
 
 fn active_tokens(owner: UserId) -> TokenQuery {
@@ -223,21 +222,19 @@ fn active_tokens(owner: UserId) -> TokenQuery {
 }
 
 /// Splits tokens into sessions, which sign-ins made, and others.
-fn split(listed: Option<Vec<ListedToken>>, now: Timestamp) -> (Vec<ShownToken>, Option<Vec<ShownToken>>) {
-    let Some(listed) = listed else { return (Vec::new(), None) };
+fn split(listed: Vec<ListedToken>, now: Timestamp) -> (Vec<ShownToken>, Vec<ShownToken>) {
     let (sessions, tokens): (Vec<_>, Vec<_>) =
         listed.into_iter().partition(|listed| listed.token.kind.is_sign_in());
     let shown =
         |listed: Vec<ListedToken>| listed.iter().map(|one| ShownToken::new(&one.token, now)).collect();
-    (shown(sessions), Some(shown(tokens)))
+    (shown(sessions), shown(tokens))
 }
 
 fn rights(details: &UserDetails) -> Vec<ShownRight> {
     let group_name = |group: &Group| group.name.clone();
     let of = |code: i64| details.held.iter().filter(move |held| held.permission.code == code);
     let right = |permission: &Permission| ShownRight {
-        words: built_in(permission.code)
-            .map_or_else(|| permission.name.clone(), |known| capitalised(known.allows)),
+        words: right_in_words(permission),
         code: permission.code,
         name: permission.name.clone(),
         is_own: of(permission.code).any(|held| held.group.is_none()),

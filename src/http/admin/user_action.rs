@@ -6,12 +6,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{Problems, refused};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user::{hidden, user_id};
-use super::user_form::refused;
 use super::visit::Visit;
 use super::words::{When, capitalised, display_name};
 use crate::directory::access::{DeleteUser, ReadTokens, ReadUsers, UpdateUser, holds_permission};
@@ -191,29 +190,44 @@ async fn view(
 ) -> Result<ActionPage, ApiError> {
     let name = display_name(user);
     let title = format!("{} {name}{}", words.title[0], words.title[1]);
-    let title = if problems.are_any() { format!("Problem: {title}") } else { title };
-    let deletion = match words.action {
-        UserAction::Delete => Some(Deletion {
-            tokens: tokens_that_end(app, visit, user.id).await?,
-            groups: user.groups.len(),
-            until: until(app, visit),
-        }),
-        _ => None,
-    };
-    let attempts = match words.action {
-        UserAction::Unlock => app.directory().open_attempts(&visit.actor, user).await?,
-        _ => Vec::new(),
-    };
     Ok(ActionPage {
-        page: SiteFrame::new(title, USERS, visit),
+        page: SiteFrame::new(title, USERS, visit).marked(&problems),
         problems,
         refused: "This was refused",
         id: user.id.get(),
         name,
         words,
-        deletion,
-        attempts: attempts.iter().map(|open| ShownAttempts::new(open, visit)).collect(),
+        deletion: deletion(app, visit, words.action, user).await?,
+        attempts: attempts(app, visit, words.action, user).await?,
     })
+}
+
+/// What the deletion of a user ends and keeps; `None` for other actions.
+async fn deletion(
+    app: &App,
+    visit: &Visit,
+    action: UserAction,
+    user: &User,
+) -> Result<Option<Deletion>, ApiError> {
+    if action != UserAction::Delete {
+        return Ok(None);
+    }
+    let tokens = tokens_that_end(app, visit, user.id).await?;
+    Ok(Some(Deletion { tokens, groups: user.groups.len(), until: until(app, visit) }))
+}
+
+/// The failed sign-ins that would be forgotten; none for other actions.
+async fn attempts(
+    app: &App,
+    visit: &Visit,
+    action: UserAction,
+    user: &User,
+) -> Result<Vec<ShownAttempts>, ApiError> {
+    if action != UserAction::Unlock {
+        return Ok(Vec::new());
+    }
+    let open = app.directory().open_attempts(&visit.actor, user).await?;
+    Ok(open.iter().map(|open| ShownAttempts::new(open, visit)).collect())
 }
 
 /// Until when what is deleted now can be restored.

@@ -4,15 +4,13 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::events::ShownEvent;
+use super::events::{ShownEvent, events_of_user};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::page;
 use super::user_values::UserValues;
 use super::visit::Visit;
 use super::words::display_name;
-use crate::directory::access::{ReadAudit, holds_permission};
-use crate::directory::model::{AuditFilter, UserId};
 use crate::directory::users::UserDetails;
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -23,7 +21,7 @@ struct ConflictPage {
     page: SiteFrame,
     id: i64,
     name: String,
-    /// The latest event about the user, for a person who may read it.
+    /// The latest event about the user, which names who saved, for a person who may read it.
     latest: Option<ShownEvent>,
     rows: Vec<FieldInConflict>,
     /// The fields on which both agree, the values that were stored meanwhile, and their version.
@@ -64,6 +62,27 @@ pub(super) async fn show(
     was: &UserValues,
     typed: &UserValues,
 ) -> Result<Response, ApiError> {
+    let (rows, kept) = compared(details, was, typed);
+    let events = events_of_user(app, visit, details.user.id, 1).await?;
+    let view = ConflictPage {
+        page: SiteFrame::new("Two edits met", USERS, visit),
+        id: details.user.id.get(),
+        name: display_name(&details.user),
+        latest: events.and_then(|events| events.into_iter().next()),
+        clashes: rows.iter().filter(|row| row.chosen.is_empty()).count(),
+        rows,
+        kept,
+    };
+    page(StatusCode::CONFLICT, &view)
+}
+
+/// Returns the fields on which the two sides differ, and what the form keeps: the fields on which they agree, and the values
+/// that were stored meanwhile with their version.
+fn compared(
+    details: &UserDetails,
+    was: &UserValues,
+    typed: &UserValues,
+) -> (Vec<FieldInConflict>, Vec<(String, String)>) {
     let current = UserValues::of(&details.user);
     let mut kept = current.pairs("was_");
     kept.push(("etag".to_owned(), details.version().as_str().to_owned()));
@@ -75,17 +94,16 @@ pub(super) async fn show(
             false => rows.push(FieldInConflict::new(name, &was, &theirs, &yours)),
         }
     }
-    let name = display_name(&details.user);
-    let view = ConflictPage {
-        page: SiteFrame::new("Two edits met", USERS, visit),
-        id: details.user.id.get(),
-        name,
-        latest: latest(app, visit, details.user.id).await?,
-        clashes: rows.iter().filter(|row| row.chosen.is_empty()).count(),
-        rows,
-        kept,
-    };
-    page(StatusCode::CONFLICT, &view)
+    (rows, kept)
+}
+
+/// Shows the value of a field; a flag in words.
+fn shown(name: &str, value: &str) -> String {
+    match (name.starts_with("is_"), value) {
+        (true, "true") => "Yes".to_owned(),
+        (true, _) => "No".to_owned(),
+        (false, value) => value.to_owned(),
+    }
 }
 
 impl FieldInConflict {
@@ -95,33 +113,14 @@ impl FieldInConflict {
             (_, true) => "theirs",
             _ => "",
         };
-        let shown = |value: &str| match (name.starts_with("is_"), value) {
-            (true, "true") => "Yes".to_owned(),
-            (true, _) => "No".to_owned(),
-            (false, value) => value.to_owned(),
-        };
         Self {
             label: LABELS.iter().find(|(known, _)| *known == name).map_or("", |(_, label)| label),
-            was: shown(was),
-            theirs: shown(theirs),
-            yours: shown(yours),
+            was: shown(&name, was),
+            theirs: shown(&name, theirs),
+            yours: shown(&name, yours),
             values: [theirs.to_owned(), yours.to_owned()],
             chosen,
             name,
         }
     }
-}
-
-/// Reads the latest event about a user, which names who saved.
-async fn latest(app: &App, visit: &Visit, id: UserId) -> Result<Option<ShownEvent>, ApiError> {
-    if !holds_permission::<ReadAudit>(&visit.identity) {
-        return Ok(None);
-    }
-    let filter = AuditFilter {
-        object_kind: Some("user".to_owned()),
-        object_id: Some(id.get()),
-        ..AuditFilter::default()
-    };
-    let events = app.directory().audit_events(&visit.actor, &filter, 1).await?;
-    Ok(events.first().map(|event| ShownEvent::of(event, visit.request.now)))
 }

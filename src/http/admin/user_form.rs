@@ -9,22 +9,22 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::fields::{FieldKind, ShownField};
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user::{hidden, user_id};
 use super::user_conflict;
 use super::user_values::UserValues;
-use super::visit::Visit;
+use super::visit::{Visit, check_right};
 use super::words::display_name;
 use crate::directory::access::{CreateUser, ReadUsers, UpdateUser, holds_permission};
 use crate::directory::error::{Denial, Error};
-use crate::directory::model::{Expected, User, UserKey, ValidationErrors, Violation};
+use crate::directory::model::{Expected, User, UserId, UserKey, Violation};
 use crate::directory::password::Password;
 use crate::directory::users::UserDetails;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 /// The choices of the field for the gender.
@@ -74,9 +74,8 @@ struct UserFormPage {
 impl UserFormPage {
     fn new(visit: &Visit, title: String, values: &UserValues, problems: Problems) -> Self {
         let fields = FIELDS.iter().map(|field| ShownField::new(*field, values.text(field.0), &problems));
-        let title = if problems.are_any() { format!("Problem: {title}") } else { title };
         Self {
-            page: SiteFrame::new(title, USERS, visit),
+            page: SiteFrame::new(title, USERS, visit).marked(&problems),
             refused: "The user was not saved",
             id: None,
             name: String::new(),
@@ -123,38 +122,32 @@ fn labels() -> Vec<(&'static str, &'static str)> {
     FIELDS.iter().chain([&PASSWORD]).map(|(name, label, ..)| (*name, *label)).collect()
 }
 
-/// Returns what a form that was refused shows, and its status. Other errors are pages of their own.
-pub(super) fn refused(
-    error: Error,
-    labels: &[(&'static str, &'static str)],
-) -> Result<(StatusCode, Problems), ApiError> {
-    match error {
-        Error::Invalid(faults) => Ok((StatusCode::BAD_REQUEST, Problems::of(&faults, labels))),
-        Error::Denied(denial) if denial != Denial::ProofTooOld => {
-            Ok((StatusCode::FORBIDDEN, Problems::whole(denial.to_string())))
-        }
-        other => Err(other.into()),
-    }
-}
-
 /// `GET /admin/users/new`.
 pub(super) async fn show_new(visit: Visit) -> Result<Response, ApiError> {
-    if !holds_permission::<CreateUser>(&visit.identity) {
-        return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
-    }
+    check_right(holds_permission::<CreateUser>(&visit.identity))?;
     page(StatusCode::OK, &UserFormPage::of_new(&visit, &UserValues::of_new(), Problems::default()))
+}
+
+/// What was typed into the form of a new user.
+pub(super) struct TypedUser {
+    values: UserValues,
+    password: Option<Password>,
+}
+
+impl FormValues for TypedUser {
+    fn read(fields: &mut Fields) -> Self {
+        let values = UserValues::read(fields, "").unwrap_or_else(UserValues::of_new);
+        let password = fields.text("password").filter(|text| !text.is_empty()).map(Password::new);
+        Self { values, password }
+    }
 }
 
 /// `POST /admin/users/new`.
 pub(super) async fn create(
     State(app): State<App>,
     visit: Visit,
-    FormBody(body): FormBody,
+    Typed(TypedUser { values, password }): Typed<TypedUser>,
 ) -> Result<Response, ApiError> {
-    let mut fields = Fields::from(body);
-    let values = UserValues::read(&mut fields, "").unwrap_or_else(UserValues::of_new);
-    let password = fields.text("password").filter(|text| !text.is_empty()).map(Password::new);
-    fields.end()?;
     match app.directory().create_user(&visit.actor, &values.draft(), password).await {
         // Who may create users may still not read them.
         Ok(user) if !user.is_readable => Ok(see_other("/admin?done=user-created")),
@@ -197,47 +190,66 @@ pub(super) async fn show(
     page(StatusCode::OK, &form)
 }
 
+/// What the form was sent with: the values, those that it began with, and the version that they were of. Values are `None` if
+/// one is missing.
+pub(super) struct SentUser {
+    typed: Option<UserValues>,
+    was: Option<UserValues>,
+    etag: String,
+}
+
+impl FormValues for SentUser {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            typed: UserValues::read(fields, ""),
+            was: UserValues::read(fields, "was_"),
+            etag: fields.text("etag").unwrap_or_default(),
+        }
+    }
+}
+
 /// `POST /admin/users/{id}/edit`.
 pub(super) async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(sent): Typed<SentUser>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
-    let mut fields = Fields::from(body);
-    let (typed, was) = (UserValues::read(&mut fields, ""), UserValues::read(&mut fields, "was_"));
-    let etag = fields.text("etag").unwrap_or_default();
-    fields.end()?;
-    let (key, expected) = (UserKey::Id(id), Expected::OneOf(vec![etag.clone()]));
-    let outcome = match &typed {
-        Some(typed) => {
-            app.directory().update_user_if(&visit.actor, &key, &typed.draft(), None, expected).await
+    match saved(&app, &visit, id, &sent).await {
+        Ok(()) if holds_permission::<ReadUsers>(&visit.identity) => {
+            Ok(see_other(&format!("/admin/users/{id}?done=user-saved")))
         }
-        None => Err(missing()),
-    };
-    let error = match outcome {
-        Ok(_) if holds_permission::<ReadUsers>(&visit.identity) => {
-            return Ok(see_other(&format!("/admin/users/{id}?done=user-saved")));
-        }
-        Ok(_) => return Ok(see_other("/admin?done=user-saved")),
-        Err(error) => error,
-    };
-    let details = app.directory().user_details(&visit.actor, &key).await?;
-    let current = UserValues::of(&details.user);
-    let typed = typed.unwrap_or_else(|| current.clone());
-    let was = was.unwrap_or_else(|| current.clone());
-    if matches!(error, Error::Stale(_)) {
-        return user_conflict::show(&app, &visit, &details, &was, &typed).await;
+        Ok(()) => Ok(see_other("/admin?done=user-saved")),
+        Err(error) => again(&app, &visit, id, sent, error).await,
     }
-    let (status, problems) = refused(error, &labels())?;
-    page(status, &UserFormPage::of(&visit, &details.user, &was, &etag, &typed, problems))
 }
 
-/// The error of a form that lacks a field: on the page about two edits, none of two values was chosen.
-fn missing() -> Error {
-    let mut faults = ValidationErrors::default();
-    faults
-        .add("non_field_errors", &Violation::Other("Choose one of the two values of each field.".to_owned()));
-    faults.into()
+/// Saves the values if the user is still of the version that the form was made from.
+async fn saved(app: &App, visit: &Visit, id: UserId, sent: &SentUser) -> Result<(), Error> {
+    // On the page about two edits, none of two values was chosen.
+    let missing = || Violation::Other("Choose one of the two values of each field.".to_owned());
+    let typed = sent.typed.as_ref().ok_or_else(|| Error::invalid("non_field_errors", &missing()))?;
+    let expected = Expected::OneOf(vec![sent.etag.clone()]);
+    app.directory().update_user_if(&visit.actor, &UserKey::Id(id), &typed.draft(), None, expected).await?;
+    Ok(())
+}
+
+/// Shows the form again, or both edits if someone else has saved meanwhile.
+async fn again(
+    app: &App,
+    visit: &Visit,
+    id: UserId,
+    sent: SentUser,
+    error: Error,
+) -> Result<Response, ApiError> {
+    let details = app.directory().user_details(&visit.actor, &UserKey::Id(id)).await?;
+    let current = UserValues::of(&details.user);
+    let typed = sent.typed.unwrap_or_else(|| current.clone());
+    let was = sent.was.unwrap_or(current);
+    if matches!(error, Error::Stale(_)) {
+        return user_conflict::show(app, visit, &details, &was, &typed).await;
+    }
+    let (status, problems) = refused(error, &labels())?;
+    page(status, &UserFormPage::of(visit, &details.user, &was, &sent.etag, &typed, problems))
 }

@@ -6,20 +6,20 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::fields::{FieldKind, ShownField};
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, USERS};
 use super::responses::{page, see_other};
 use super::user::user_id;
-use super::user_form::{changeable, refused};
+use super::user_form::changeable;
 use super::visit::{Visit, ask_for_proof};
 use super::words::display_name;
 use crate::directory::access::{RevokeToken, holds_permission};
 use crate::directory::error::{Denial, Error};
-use crate::directory::model::{User, UserDraft, UserKey};
+use crate::directory::model::{User, UserDraft, UserKey, Violation};
 use crate::directory::password::Password;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
 
 const NEW: (&str, &str, &str, FieldKind) = ("new_password", "New password", "", FieldKind::NewPassword);
@@ -45,9 +45,8 @@ impl PasswordPage {
     fn new(visit: &Visit, user: &User, ends: bool, problems: Problems) -> Self {
         let name = display_name(user);
         let title = format!("Set a password for {name}");
-        let title = if problems.are_any() { format!("Problem: {title}") } else { title };
         Self {
-            page: SiteFrame::new(title, USERS, visit),
+            page: SiteFrame::new(title, USERS, visit).marked(&problems),
             refused: "The password was not set",
             id: user.id.get(),
             name,
@@ -77,43 +76,50 @@ pub(super) async fn show(
     page(StatusCode::OK, &PasswordPage::new(&visit, &details.user, true, Problems::default()))
 }
 
+/// The new password, twice, and whether the sessions and tokens of the user end.
+pub(super) struct TypedPassword {
+    new: String,
+    again: String,
+    ends: bool,
+}
+
+impl FormValues for TypedPassword {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            new: fields.text(NEW.0).unwrap_or_default(),
+            again: fields.text(AGAIN.0).unwrap_or_default(),
+            ends: fields.boolean("sign_out").unwrap_or_default(),
+        }
+    }
+}
+
 /// `POST /admin/users/{id}/password`.
 pub(super) async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(typed): Typed<TypedPassword>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
-    let mut fields = Fields::from(body);
-    let new = fields.text("new_password").unwrap_or_default();
-    let again = fields.text("new_password_again").unwrap_or_default();
-    let ends = fields.boolean("sign_out").unwrap_or_default();
-    fields.end()?;
-    let key = UserKey::Id(id);
-    let outcome = match new == again {
-        true => {
-            let draft = UserDraft { sign_out: ends, ..UserDraft::default() };
-            app.directory()
-                .update_user(&visit.actor, &key, &draft, Some(Password::new(new)))
-                .await
-                .map(|_| ())
-        }
-        false => Err(differ()),
-    };
-    let error = match outcome {
+    let (key, ends) = (UserKey::Id(id), typed.ends);
+    let error = match set(&app, &visit, &key, typed).await {
         Ok(()) => return Ok(see_other(&format!("/admin/users/{id}?done=password-set"))),
         Err(Error::Denied(Denial::ProofTooOld)) => return Ok(ask_for_proof(&visit.request.path)),
-        // The API calls it by another name.
-        Err(error) => error.of_field("password", "new_password"),
+        Err(error) => error,
     };
     let user = app.directory().user(&visit.actor, &key).await?;
-    let labels = [(NEW.0, NEW.1), (AGAIN.0, AGAIN.1)];
-    let (status, problems) = refused(error, &labels)?;
+    let (status, problems) = refused(error, &[(NEW.0, NEW.1), (AGAIN.0, AGAIN.1)])?;
     page(status, &PasswordPage::new(&visit, &user, ends, problems))
 }
 
-fn differ() -> Error {
-    let text = "The two new passwords differ.".to_owned();
-    Error::invalid("new_password_again", &crate::directory::model::Violation::Other(text))
+/// Sets the password, if it was typed twice.
+async fn set(app: &App, visit: &Visit, key: &UserKey, typed: TypedPassword) -> Result<(), Error> {
+    if typed.new != typed.again {
+        let text = "The two new passwords differ.".to_owned();
+        return Err(Error::invalid(AGAIN.0, &Violation::Other(text)));
+    }
+    let draft = UserDraft { sign_out: typed.ends, ..UserDraft::default() };
+    let set = app.directory().update_user(&visit.actor, key, &draft, Some(Password::new(typed.new))).await;
+    // The API calls it by another name.
+    set.map(|_| ()).map_err(|error| error.of_field("password", NEW.0))
 }

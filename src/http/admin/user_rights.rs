@@ -8,18 +8,16 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::form::Problems;
+use super::form::{FormValues, Problems, Typed, refused};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user::user_id;
-use super::user_form::{changeable, refused};
-use super::visit::{Visit, escaped};
-use super::words::{capitalised, display_name};
-use crate::directory::access::{
-    ChangeMembers, ReadGroups, ReadPermissions, built_in, holds_permission, holds_right,
-};
-use crate::directory::error::{Denial, Error};
+use super::user_form::changeable;
+use super::visit::{Visit, check_right, escaped};
+use super::words::{display_name, right_in_words};
+use crate::directory::access::{ChangeMembers, ReadGroups, ReadPermissions, holds_permission, holds_right};
+use crate::directory::error::Error;
 use crate::directory::groups::MemberChange;
 use crate::directory::model::{Expected, Group, GroupId, GroupKey, Permission, UserDraft, UserKey};
 use crate::directory::query::GroupQuery;
@@ -62,10 +60,21 @@ struct RightBox {
     hints: Vec<String>,
 }
 
-/// What the form for the rights was sent with: the permissions now, and those that it began with.
-struct SentRights {
+/// What the form for the rights was sent with: the permissions now, those that it began with, and the version they were of.
+pub(super) struct SentRights {
     given: Vec<i64>,
     was: Vec<i64>,
+    etag: String,
+}
+
+impl FormValues for SentRights {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            given: fields.ids("permissions").unwrap_or_default(),
+            was: fields.ids("was").unwrap_or_default(),
+            etag: fields.text("etag").unwrap_or_default(),
+        }
+    }
 }
 
 /// The permissions that the page lists: all that the person may read, and those that the user holds.
@@ -77,17 +86,11 @@ async fn listed(app: &App, visit: &Visit, details: &UserDetails) -> Result<Vec<P
 }
 
 impl RightsPage {
-    async fn read(
-        app: &App,
-        visit: &Visit,
-        details: &UserDetails,
-        sent: Option<&SentRights>,
-    ) -> Result<Self, ApiError> {
+    fn new(visit: &Visit, details: &UserDetails, listed: &[Permission], sent: Option<&SentRights>) -> Self {
         let own: Vec<i64> = details.permissions.iter().map(|permission| permission.id.get()).collect();
-        let permissions = listed(app, visit, details).await?;
-        let boxes = permissions.iter().map(|permission| right_box(visit, details, permission, &own, sent));
+        let boxes = listed.iter().map(|permission| right_box(visit, details, permission, &own, sent));
         let name = display_name(&details.user);
-        Ok(Self {
+        Self {
             page: SiteFrame::new(format!("Rights of {name}"), USERS, visit),
             problems: Problems::default(),
             refused: "The rights were not saved",
@@ -100,7 +103,24 @@ impl RightsPage {
             etag: details.version().as_str().to_owned(),
             is_stale: false,
             was: own,
-        })
+        }
+    }
+
+    /// Shows the form again, with what went wrong.
+    fn again(mut self, error: Error) -> Result<Response, ApiError> {
+        let status = match error {
+            Error::Stale(_) => {
+                self.is_stale = true;
+                StatusCode::CONFLICT
+            }
+            error => {
+                let (status, problems) = refused(error, &[])?;
+                self.problems = problems;
+                status
+            }
+        };
+        self.page.title = format!("Problem: {}", self.page.title);
+        page(status, &self)
     }
 }
 
@@ -112,32 +132,33 @@ fn right_box(
     sent: Option<&SentRights>,
 ) -> RightBox {
     let id = permission.id.get();
-    let (is_own, was_own) = (own.contains(&id), sent.map(|sent| sent.was.contains(&id)));
-    let through = |group: &Group| {
-        details.held.iter().any(|held| held.permission.id == permission.id && held.group == Some(group.id))
-    };
-    let mut hints: Vec<_> = details
-        .groups
-        .iter()
-        .filter(|group| through(group))
-        .map(|group| format!("Also from the group {}.", group.name))
-        .collect();
-    match (was_own, is_own) {
-        (Some(false), true) => hints.push("Given by someone else while your form was open.".to_owned()),
-        (Some(true), false) => hints.push("Taken away by someone else while your form was open.".to_owned()),
-        _ => {}
-    }
+    let is_own = own.contains(&id);
+    let is_held = holds_right(&visit.identity, permission.code);
     RightBox {
         id,
         code: permission.code,
-        words: built_in(permission.code)
-            .map_or_else(|| permission.name.clone(), |known| capitalised(known.allows)),
+        words: right_in_words(permission),
         is_given: sent.map_or(is_own, |sent| sent.given.contains(&id)),
-        locked: match holds_right(&visit.identity, permission.code) {
-            true => "",
-            false => "You cannot give or take it: you do not hold this right.",
-        },
-        hints,
+        locked: if is_held { "" } else { "You cannot give or take it: you do not hold this right." },
+        hints: through_groups(details, permission).chain(changed(id, is_own, sent)).collect(),
+    }
+}
+
+/// Names the groups that a right comes from.
+fn through_groups(details: &UserDetails, permission: &Permission) -> impl Iterator<Item = String> {
+    let is_through = move |group: &Group| {
+        details.held.iter().any(|held| held.permission.id == permission.id && held.group == Some(group.id))
+    };
+    let groups = details.groups.iter().filter(move |group| is_through(group));
+    groups.map(|group| format!("Also from the group {}.", group.name))
+}
+
+/// Says what someone else did to a right while the form was open.
+fn changed(id: i64, is_own: bool, sent: Option<&SentRights>) -> Option<String> {
+    match (sent?.was.contains(&id), is_own) {
+        (false, true) => Some("Given by someone else while your form was open.".to_owned()),
+        (true, false) => Some("Taken away by someone else while your form was open.".to_owned()),
+        _ => None,
     }
 }
 
@@ -148,7 +169,8 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let details = changeable(&app, &visit, &id).await?;
-    page(StatusCode::OK, &RightsPage::read(&app, &visit, &details, None).await?)
+    let listed = listed(&app, &visit, &details).await?;
+    page(StatusCode::OK, &RightsPage::new(&visit, &details, &listed, None))
 }
 
 /// `POST /admin/users/{id}/rights`.
@@ -156,35 +178,18 @@ pub(super) async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<String>,
-    FormBody(body): FormBody,
+    Typed(sent): Typed<SentRights>,
 ) -> Result<Response, ApiError> {
     let id = user_id(&id)?;
-    let mut fields = Fields::from(body);
-    let mut ids = |name: &str| fields.ids(name).unwrap_or_default();
-    let sent = SentRights { given: ids("permissions"), was: ids("was") };
-    let etag = fields.text("etag").unwrap_or_default();
-    fields.end()?;
     let draft = UserDraft { permissions: Some(sent.given.clone()), ..UserDraft::default() };
-    let (key, expected) = (UserKey::Id(id), Expected::OneOf(vec![etag]));
+    let (key, expected) = (UserKey::Id(id), Expected::OneOf(vec![sent.etag.clone()]));
     let error = match app.directory().update_user_if(&visit.actor, &key, &draft, None, expected).await {
         Ok(_) => return Ok(see_other(&format!("/admin/users/{id}?done=rights-saved#rights"))),
         Err(error) => error,
     };
     let details = app.directory().user_details(&visit.actor, &key).await?;
-    let mut view = RightsPage::read(&app, &visit, &details, Some(&sent)).await?;
-    view.page.title = format!("Problem: {}", view.page.title);
-    let status = match error {
-        Error::Stale(_) => {
-            view.is_stale = true;
-            StatusCode::CONFLICT
-        }
-        error => {
-            let (status, problems) = refused(error, &[])?;
-            view.problems = problems;
-            status
-        }
-    };
-    page(status, &view)
+    let listed = listed(&app, &visit, &details).await?;
+    RightsPage::new(&visit, &details, &listed, Some(&sent)).again(error)
 }
 
 #[derive(Template)]
@@ -207,37 +212,51 @@ pub(super) async fn show_groups(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let details = member(&app, &visit, &id).await?;
-    let search = visit.request.parameter("search").unwrap_or_default().to_owned();
-    let mut view = GroupsPage {
-        page: SiteFrame::new(format!("Groups of {}", display_name(&details.user)), USERS, &visit),
-        id: details.user.id.get(),
-        name: display_name(&details.user),
-        groups: details.groups.iter().map(|group| (group.id.get(), group.name.clone())).collect(),
-        search,
-        found: None,
-        has_more: false,
-    };
+    let mut view = GroupsPage::new(&visit, &details);
     if holds_permission::<ReadGroups>(&visit.identity) {
+        view.search_groups(&app, &visit, &details).await?;
+    }
+    page(StatusCode::OK, &view)
+}
+
+impl GroupsPage {
+    fn new(visit: &Visit, details: &UserDetails) -> Self {
+        let name = display_name(&details.user);
+        Self {
+            page: SiteFrame::new(format!("Groups of {name}"), USERS, visit),
+            id: details.user.id.get(),
+            name,
+            groups: details.groups.iter().map(|group| (group.id.get(), group.name.clone())).collect(),
+            search: visit.request.parameter("search").unwrap_or_default().to_owned(),
+            found: None,
+            has_more: false,
+        }
+    }
+
+    /// Looks for groups that the user is not in.
+    async fn search_groups(
+        &mut self,
+        app: &App,
+        visit: &Visit,
+        details: &UserDetails,
+    ) -> Result<(), ApiError> {
         let question =
-            [("search", view.search.as_str()), ("ordering", "name"), ("limit", GROUPS_MAX), ("cursor", "")];
+            [("search", self.search.as_str()), ("ordering", "name"), ("limit", GROUPS_MAX), ("cursor", "")];
         let question = question.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let query = GroupQuery::parse(&question).map_err(ApiError::Invalid)?;
         let found = app.directory().list_groups(&visit.actor, &query).await?;
-        view.has_more = found.next.is_some();
+        self.has_more = found.next.is_some();
         let others = found.rows.iter().filter(|group| !details.user.groups.contains(&group.id));
-        view.found = Some(others.map(|group| (group.id.get(), group.name.clone())).collect());
+        self.found = Some(others.map(|group| (group.id.get(), group.name.clone())).collect());
+        Ok(())
     }
-    page(StatusCode::OK, &view)
 }
 
 /// Reads the user of the page, for a person who may change members of groups.
 async fn member(app: &App, visit: &Visit, id: &str) -> Result<UserDetails, ApiError> {
     let key = UserKey::Id(user_id(id)?);
     let details = app.directory().user_details(&visit.actor, &key).await.map_err(super::user::hidden)?;
-    match holds_permission::<ChangeMembers>(&visit.identity) {
-        true => Ok(details),
-        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-    }
+    check_right(holds_permission::<ChangeMembers>(&visit.identity)).map(|()| details)
 }
 
 /// `POST /admin/users/{id}/groups`: adds the user to a group, or removes it from one.

@@ -7,12 +7,11 @@ use axum::response::Response;
 use super::bin::BIN_GROUPS;
 use super::fields::{FieldKind, ShownField};
 use super::filters::ViewLink;
-use super::form::Problems;
+use super::form::{Problems, refused};
 use super::listing::ListAddress;
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, AUDIT, BIN, GROUPS, PERMISSIONS, SESSIONS, TOKENS, USERS};
 use super::responses::{page, see_other};
-use super::user_form::refused;
 use super::visit::Visit;
 use crate::directory::error::Error;
 use crate::directory::model::{SavedView, Violation};
@@ -120,7 +119,7 @@ pub(super) async fn save(
     };
     let (status, problems) = refused(error, &[(NAME.0, NAME.1)])?;
     let view = ViewFormPage {
-        page: SiteFrame::new("Problem: save a view", &typed.place, &visit),
+        page: SiteFrame::new("Save a view", &typed.place, &visit).marked(&problems),
         refused: "The view was not saved",
         field: ShownField::new(NAME, &typed.name, &problems),
         place: typed.place,

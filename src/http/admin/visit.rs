@@ -83,9 +83,7 @@ impl FromRequestParts<App> for Visit {
         let request = Stranger::from_request_parts(parts, app).await?;
         let identity = request.session.identity.clone();
         let identity = identity.ok_or(ApiError::Unauthenticated("Sign in first."))?;
-        if !may_enter_site(&identity) {
-            return Err(ApiError::Forbidden(Denial::NoRight.to_string()));
-        }
+        check_right(may_enter_site(&identity))?;
         let actor = Actor { who: Who::Person(Arc::clone(&identity)), origin: request.origin.clone() };
         Ok(Self { actor, identity, request })
     }
@@ -96,6 +94,14 @@ impl Visit {
     /// returns to this page. Call it before a form is shown; the use case decides again.
     pub(super) fn proof_first(&self) -> Option<Response> {
         may_now(&self.actor, self.request.now).err().map(|_| ask_for_proof(&self.request.path))
+    }
+}
+
+/// Refuses a person without a right that a page needs.
+pub(super) fn check_right(has_right: bool) -> Result<(), ApiError> {
+    match has_right {
+        true => Ok(()),
+        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the site shows people, times and keys.
 
-use crate::directory::model::{Timestamp, Token, User};
+use crate::directory::access::built_in;
+use crate::directory::model::{Permission, Timestamp, Token, User};
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -63,6 +64,12 @@ pub(super) fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// Says what a permission allows; one of one's own is called by its name.
+pub(super) fn right_in_words(permission: &Permission) -> String {
+    let known = built_in(permission.code);
+    known.map_or_else(|| permission.name.clone(), |known| capitalised(known.allows))
+}
+
 /// The letters that stand for a person, and their tint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Face {
@@ -95,27 +102,31 @@ pub(super) fn key_ends(token: &Token) -> String {
     format!("{}…{}", token.prefix, token.last_four)
 }
 
+/// The marks of browsers in a `User-Agent`. The first that is found names it: most name others, too.
+const BROWSERS: &[(&str, &str)] = &[
+    ("Firefox/", "Firefox"),
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+/// The marks of systems.
+const SYSTEMS: &[(&str, &str)] = &[
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+];
+
 /// Names the browser and the system of a `User-Agent`, in words of this program: the header is the client's text.
 pub(super) fn browser_name(agent: &str) -> String {
-    let first = |known: &[(&str, &'static str)]| {
+    let first = |known: &[(&'static str, &'static str)]| {
         known.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
     };
-    let browser = first(&[
-        ("Firefox/", "Firefox"),
-        ("Edg/", "Edge"),
-        ("OPR/", "Opera"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ]);
-    let system = first(&[
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Android", "Android"),
-        ("Windows", "Windows"),
-        ("Mac OS X", "macOS"),
-        ("CrOS", "ChromeOS"),
-        ("Linux", "Linux"),
-    ]);
+    let (browser, system) = (first(BROWSERS), first(SYSTEMS));
     match (browser, system) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
