@@ -4,6 +4,7 @@
 use wardroom::directory::model::UserDraft;
 
 use crate::admin_pages::check;
+use crate::admin_tokens::content;
 use crate::avatars::{FORM, complete, file, form, png};
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Browser, Site, both};
@@ -15,10 +16,6 @@ async fn staff_with(site: &Site, name: &str, permissions: &[i64]) -> Persona {
         draft.permissions = Some(permissions.to_vec());
     });
     made.await
-}
-
-fn content(answer: &Answer) -> String {
-    answer.body.clone()
 }
 
 both! {
@@ -107,7 +104,7 @@ both! {
             ("/admin/tokens", "/admin/tokens.csv", "tokens.csv", "id,name,kind,", ",imported,active,42,"),
         ] {
             let page = browser.get(list).await;
-            assert!(page.body.contains(&format!("href=\"{path}\"")), "{list} has no link to its CSV: {page}");
+            assert!(page.body.contains(&format!("href=\"{path}")), "{list} has no link to its CSV: {page}");
             let csv = browser.get(path).await;
             assert_eq!((csv.status, csv.header("content-type")), (200, Some("text/csv; charset=utf-8; header=present")), "{path}");
             assert_eq!(csv.header("content-disposition"), Some(format!("attachment; filename=\"{file}\"").as_str()));
@@ -372,7 +369,8 @@ both! {
             ("/admin/groups/3/delete".to_owned(), vec![("version", "")]),
             ("/admin/account/profile".to_owned(), vec![("first_name", "x")]),
         ];
-        for (path, form) in forms(site.plain.id, token).into_iter().take(3).chain(more) {
+        let of_users = forms(site.plain.id, token).into_iter().filter(|(path, _)| path.ends_with("/sign-out") || path.ends_with("/delete"));
+        for (path, form) in of_users.chain(more) {
             let answer = browser.post(&path, &form).await;
             assert_eq!(answer.status, 503, "{path} {answer}");
             check(&path, &answer);

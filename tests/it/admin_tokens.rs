@@ -20,7 +20,7 @@ fn key(answer: &Answer) -> String {
 }
 
 /// The content of an answer that was sent in chunks.
-fn content(answer: &Answer) -> String {
+pub fn content(answer: &Answer) -> String {
     let (mut rest, mut found) = (answer.body.as_bytes(), Vec::new());
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();

@@ -115,7 +115,7 @@ both! {
             assert_eq!((page.status, ids(&page).len()), (200, rows), "{page}");
             found.extend(ids(&page));
             let address = page.json()["next"].as_str().unwrap_or_default().to_owned();
-            next = address.split_once(&site.address.to_string()).map(|(_, path)| path.to_owned()).unwrap_or_default();
+            next = address.strip_prefix("http://localhost").unwrap_or_default().to_owned();
         }
         assert_eq!((found, next.as_str()), (expected, ""));
         let users = send(&site, &site.holder, "GET", &format!("{path}/users"), Value::Null).await.json();

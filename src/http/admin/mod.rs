@@ -114,6 +114,7 @@ pub(super) fn router(app: &App) -> Router<App> {
         .merge(group_routes())
         .merge(permission_routes())
         .merge(record_routes())
+        .merge(csv::routes())
         .route("/admin/{*rest}", any(async || ApiError::NotFound))
         .method_not_allowed_fallback(async |method: Method| ApiError::MethodNotAllowed(method))
         .layer(from_fn_with_state(app.clone(), around));
@@ -207,7 +208,6 @@ fn record_routes() -> Router<App> {
         .route("/admin/bin/users/{id}/purge", get(ask_purge_user).post(purge_user))
         .route("/admin/bin/groups/{id}/restore", post(bin_actions::restore_group))
         .route("/admin/bin/groups/{id}/purge", get(ask_purge_group).post(purge_group))
-        .merge(csv::routes())
 }
 
 /// What happens around every page.

@@ -68,13 +68,12 @@ impl PicturePage {
         let is_own = user.id == visit.identity.user.id;
         let name = display_name(user);
         let title = if is_own { "Your picture".to_owned() } else { format!("Picture of {name}") };
-        let title = if problems.are_any() { format!("Problem: {title}") } else { title };
         let (action, back) = match is_own {
             true => (OWN.to_owned(), ACCOUNT.to_owned()),
             false => (format!("{USERS}/{}/picture", user.id), format!("{USERS}/{}", user.id)),
         };
         Self {
-            page: SiteFrame::new(title, if is_own { ACCOUNT } else { USERS }, visit),
+            page: SiteFrame::new(title, if is_own { ACCOUNT } else { USERS }, visit).marked(&problems),
             refused: "The picture was not saved",
             action,
             back,

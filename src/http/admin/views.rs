@@ -119,7 +119,7 @@ pub(super) async fn save(
     };
     let (status, problems) = refused(error, &[(NAME.0, NAME.1)])?;
     let view = ViewFormPage {
-        page: SiteFrame::new("Problem: save a view", &typed.place, &visit),
+        page: SiteFrame::new("Save a view", &typed.place, &visit).marked(&problems),
         refused: "The view was not saved",
         field: ShownField::new(NAME, &typed.name, &problems),
         place: typed.place,
