@@ -59,8 +59,12 @@ both! {
             assert!(!chip.contains("before="), "{chip}");
         }
         assert_eq!(rows(&browser.get("/admin/audit?object_name=Alex_Thompson").await), 0);
+        assert_eq!(browser.post("/admin/groups/new", &[("name", "Night shift")]).await.status, 303);
         let own = browser.get("/admin/audit?actor_name=admin").await;
-        assert!(rows(&own) == 1 && own.body.contains("signed in as"), "{own}");
+        assert!(rows(&own) == 1 && own.body.contains("Night shift"), "{own}");
+        // Whoever signs in is not known before, so the event is about them, and not done by them.
+        let signed_in = browser.get("/admin/audit?object_name=admin&action=sign_in").await;
+        assert!(rows(&signed_in) == 1 && signed_in.body.contains("signed in as"), "{signed_in}");
         let wrong = browser.get("/admin/audit?from=yesterday&shoe_size=44").await;
         assert!(wrong.body.contains("id=\"f-from-err\"") && wrong.body.contains("Unknown parameter."), "{wrong}");
     }

@@ -114,7 +114,7 @@ both! {
         let count = "SELECT count(*) FROM tokens";
         let before = site.database.number(count).await;
         for (changes, field) in [
-            (&[("name", "")][..], "name"),
+            (&[("name", ""), ("end", "7"), ("rights", "all")][..], "name"),
             (&[("name", "x"), ("end", "until"), ("until", "yesterday")], "until"),
             (&[("name", "x"), ("end", "until"), ("until", "2020-01-01")], "until"),
             (&[("name", "x"), ("end", "soon")], "end"),
