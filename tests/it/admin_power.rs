@@ -123,7 +123,10 @@ const FORMS: &[(&str, &[(&str, &str)])] = &[
     ("/admin/users/{}/groups", &[("add", "3")]),
     ("/admin/users/42/groups", &[("add", "{}")]),
     ("/admin/users/{}/groups", &[("remove", "3")]),
-    ("/admin/users/{}/password", &[("password", "an unlikely pass phrase"), ("again", "an unlikely pass phrase")]),
+    (
+        "/admin/users/{}/password",
+        &[("password", "an unlikely pass phrase"), ("again", "an unlikely pass phrase")],
+    ),
     ("/admin/users/{}/tokens/new", &[("name", "x"), ("end", "7"), ("rights", "all")]),
     ("/admin/users/bulk", &[("do", "delete"), ("id", "{}"), ("confirmed", "true")]),
     ("/admin/users/bulk", &[("do", "sign-out"), ("id", "{}"), ("confirmed", "true")]),

@@ -19,8 +19,8 @@ use super::user_action::until;
 use super::visit::{Visit, VisitWith, ask_for_proof, check_right};
 use super::words::{Face, When, display_name};
 use crate::directory::access::{
-    ChangeMembers, DeleteUser, NeedsPermission, ReadUsers, RestoreUser, RevokeToken, UpdateUser, holds_permission,
-    holds_right,
+    ChangeMembers, DeleteUser, NeedsPermission, ReadUsers, RestoreUser, RevokeToken, UpdateUser,
+    holds_permission, holds_right,
 };
 use crate::directory::error::{Denial, Error};
 use crate::directory::groups::MemberChange;

@@ -30,7 +30,9 @@ pub(super) fn leads_here(headers: &HeaderMap, origin: &str) -> bool {
     match only(headers, &SEC_FETCH_SITE) {
         SentHeader::One(site) => site == b"same-origin",
         SentHeader::None => match only(headers, &REFERER) {
-            SentHeader::One(page) => page.strip_prefix(origin.as_bytes()).is_some_and(|path| path.starts_with(b"/")),
+            SentHeader::One(page) => {
+                page.strip_prefix(origin.as_bytes()).is_some_and(|path| path.starts_with(b"/"))
+            }
             SentHeader::None | SentHeader::Several => false,
         },
         SentHeader::Several => false,
