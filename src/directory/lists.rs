@@ -48,7 +48,7 @@ impl Directory {
         authorize(actor, Action::ReadUsers)?;
         match ids.len() {
             0 => Ok(Vec::new()),
-            ..=MEMBERS_MAX => self.store.all(users::of_ids(ids)).await,
+            1..=MEMBERS_MAX => self.store.all(users::of_ids(ids)).await,
             _ => {
                 let text = format!("Ensure this field has no more than {MEMBERS_MAX} elements.");
                 Err(Error::invalid("users", &Violation::Other(text)))

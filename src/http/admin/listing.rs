@@ -9,6 +9,9 @@ const LIMIT: &str = "50";
 /// Parameters that only the site has.
 const OWN: [&str; 3] = ["done", "undo", "after"];
 
+/// Parameters with their values.
+type Pairs = Vec<(String, String)>;
+
 /// The parameters of a list, in the order in which they were sent, without empty ones.
 pub(super) struct ListAddress {
     path: String,
@@ -89,7 +92,7 @@ impl ListAddress {
     }
 
     /// The parameters that are no filters (the order), and those that are.
-    pub(super) fn split_ordering(&self) -> (Vec<(String, String)>, Vec<(String, String)>) {
+    pub(super) fn split_ordering(&self) -> (Pairs, Pairs) {
         let kept = self.parameters.iter().filter(|(name, _)| name != "cursor" && name != "limit");
         kept.cloned().partition(|(name, _)| name == "ordering")
     }

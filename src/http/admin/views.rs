@@ -90,7 +90,7 @@ pub(super) async fn own(app: &App, visit: &Visit) -> Result<Vec<OwnView>, ApiErr
     let saved = app.directory().saved_views(&visit.actor, None).await?;
     let shown = |view: SavedView| {
         let (_, list) = LISTS.iter().find(|(place, _)| *place == view.place)?;
-        Some(OwnView { list: *list, path: path_of(&view)?, place: view.place, name: view.name })
+        Some(OwnView { list, path: path_of(&view)?, place: view.place, name: view.name })
     };
     Ok(saved.into_iter().filter_map(shown).collect())
 }
