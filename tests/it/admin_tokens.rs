@@ -130,9 +130,11 @@ both! {
         assert_eq!(site.database.number(count).await, before);
         // Line 17: only after a fresh proof.
         site.clock.set(moment("2025-09-01T12:11:00Z"));
-        for answer in [browser.get(path).await, browser.post(path, &form).await] {
-            assert!(answer.status == 303 && answer.header("location").unwrap().starts_with("/admin/confirm?next="), "{answer}");
-        }
+        let asked = browser.get(path).await;
+        assert!(asked.status == 303 && asked.header("location").unwrap().starts_with("/admin/confirm?next="), "{asked}");
+        // A form that was open already keeps what was typed.
+        let late = browser.post(path, &form).await;
+        assert!(late.status == 403 && late.body.contains("href=\"/admin/confirm\"") && late.body.contains("10.20.0.0/16"), "{late}");
         assert_eq!(site.database.number(count).await, before);
     }
 }

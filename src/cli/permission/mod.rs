@@ -1,17 +1,17 @@
 //! `wardroom permission`: the permissions, built-in and of your own.
 
 mod show;
+mod view;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use self::show::ShowPermissions;
+use self::view::{allows, json};
 use super::accounts::Accounts;
 use super::context::{ask, check_can_confirm};
 use super::names::{Names, count};
 use super::report::{CliError, Report};
 use super::terminal::{TableCell, TableColumn, TextTable};
-use crate::directory::access::built_in;
 use crate::directory::model::{Permission, PermissionKey};
 
 /// The commands of `wardroom permission`.
@@ -114,19 +114,4 @@ async fn remove(accounts: &Accounts, args: RemovePermission) -> Result<Report, C
 
 fn done(verb: &str, permission: &Permission) -> Report {
     Report::new(format!("{verb} permission {} ({}).\n", permission.code, permission.name), json(permission))
-}
-
-fn allows(permission: &Permission) -> &'static str {
-    built_in(permission.code).map_or("(decided by your own services)", |known| known.allows)
-}
-
-fn json(permission: &Permission) -> Value {
-    let known = built_in(permission.code);
-    json!({
-        "id": permission.id.get(),
-        "code": permission.code,
-        "name": permission.name,
-        "is_built_in": known.is_some(),
-        "allows": known.map(|known| known.allows),
-    })
 }

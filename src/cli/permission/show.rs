@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{allows, json as permission_json};
+use super::view::{allows, json as permission_json};
 use crate::cli::accounts::Accounts;
 use crate::cli::names::Names;
 use crate::cli::report::{CliError, Report};
@@ -26,7 +26,7 @@ pub(in crate::cli) struct ShowPermissions {
 }
 
 /// A permission with those who have it.
-struct HeldPermission {
+struct ShownPermission {
     permission: Permission,
     counts: PermissionHolders,
     users: Vec<User>,
@@ -39,7 +39,7 @@ pub(super) async fn show(accounts: &Accounts, args: ShowPermissions) -> Result<R
     names.check()?;
     let (mut texts, mut objects) = (Vec::new(), Vec::new());
     for permission in permissions {
-        let held = HeldPermission::read(accounts, permission, args.all).await?;
+        let held = ShownPermission::read(accounts, permission, args.all).await?;
         texts.push(held.text());
         objects.push(held.json());
     }
@@ -47,7 +47,7 @@ pub(super) async fn show(accounts: &Accounts, args: ShowPermissions) -> Result<R
     Ok(Report::new(texts.join("\n"), json).long())
 }
 
-impl HeldPermission {
+impl ShownPermission {
     async fn read(accounts: &Accounts, permission: Permission, all: bool) -> Result<Self, CliError> {
         let (id, counts) = (permission.id, accounts.permission_holders(permission.id).await?);
         let users = rows(all, async |last: Option<&User>, limit| {

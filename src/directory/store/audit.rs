@@ -46,12 +46,12 @@ pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64, now: Timestam
     let is_before = filter.to.is_some_and(|to| to < now.saturating_sub(LONG_AGO));
     let is_after = filter.from.is_some_and(|from| from > now.saturating_sub(LATELY));
     let by_time = (is_before || is_after) && names_nothing(filter);
-    Listing { filter, after: None, limit, by_time }.sql()
+    EventQuery { filter, after: None, limit, by_time }.sql()
 }
 
 /// Selects the events of a filter after a number, oldest first.
 pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limit: i64) -> Sql {
-    Listing { filter, after: Some(after), limit, by_time: false }.sql()
+    EventQuery { filter, after: Some(after), limit, by_time: false }.sql()
 }
 
 /// Whether nothing but the time is filtered by: everything else has an index that is read from the newest event on.
@@ -94,7 +94,7 @@ const NEWEST: &str = " ORDER BY id DESC LIMIT ";
 type NamedWay = ((&'static str, &'static str), String);
 
 /// A list of events.
-struct Listing<'a> {
+struct EventQuery<'a> {
     filter: &'a AuditFilter,
     /// Oldest first, after this number; `None` is newest first.
     after: Option<i64>,
@@ -103,7 +103,7 @@ struct Listing<'a> {
     by_time: bool,
 }
 
-impl Listing<'_> {
+impl EventQuery<'_> {
     /// Each way to find a name is a range of an index of its own, and neither database uses an index for `OR`. So a name is
     /// looked for in each way by itself, and a page reads no more than its events of each.
     fn sql(&self) -> Sql {

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::event_words::groups_in;
 use super::events::ShownEvent;
-use super::filters::{FilterKind, FilterNames, FilterPanel, FilterWords, ListFilter};
+use super::filters::{FilterField, FilterKind, FilterNames, FilterPanel, FilterWords};
 use super::form::Problems;
 use super::listing::ListAddress;
 use super::page::SiteFrame;
@@ -28,16 +28,16 @@ use crate::http::error::ApiError;
 /// Events on a page.
 const EVENTS: usize = 50;
 
-const FILTERS: &[ListFilter] = &[
-    ListFilter::typed("actor_name", "Done by", "done by"),
-    ListFilter::typed("object_name", "Done to (name of a user, group, token or permission)", "done to"),
-    ListFilter { name: "action", label: "What happened", kind: FilterKind::Named("about", ACTION_WORDS) },
-    ListFilter { name: "object_kind", label: "Done to a", kind: FilterKind::Named("done to", OBJECT_WORDS) },
-    ListFilter::typed("address", "From the address", "from the address"),
-    ListFilter::day("from", "Since", "since"),
-    ListFilter::day("to", "Before", "before"),
-    ListFilter::typed("actor_id", "Done by the user with the number", "done by user"),
-    ListFilter::typed("object_id", "Done to the object with the number", "done to number"),
+const FILTERS: &[FilterField] = &[
+    FilterField::typed("actor_name", "Done by", "done by"),
+    FilterField::typed("object_name", "Done to (name of a user, group, token or permission)", "done to"),
+    FilterField { name: "action", label: "What happened", kind: FilterKind::Named("about", ACTION_WORDS) },
+    FilterField { name: "object_kind", label: "Done to a", kind: FilterKind::Named("done to", OBJECT_WORDS) },
+    FilterField::typed("address", "From the address", "from the address"),
+    FilterField::day("from", "Since", "since"),
+    FilterField::day("to", "Before", "before"),
+    FilterField::typed("actor_id", "Done by the user with the number", "done by user"),
+    FilterField::typed("object_id", "Done to the object with the number", "done to number"),
 ];
 
 const WORDS: FilterWords =

@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterNames, FilterPanel, FilterWords, ListFilter, ViewLink};
+use super::filters::{FilterField, FilterNames, FilterPanel, FilterWords, ViewLink};
 use super::listing::{ListAddress, SortLink};
 use super::page::SiteFrame;
-use super::places::BIN;
+use super::places::{BIN, BIN_GROUPS};
 use super::responses::{page, see_other};
 use super::views;
 use super::visit::Visit;
@@ -19,17 +19,15 @@ use crate::directory::query::{DeletedGroupQuery, DeletedQuery, PageLink};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// The path of deleted groups.
-pub(super) const BIN_GROUPS: &str = "/admin/bin/groups";
 /// The order without one in the address.
 const ORDERING: &str = "-deleted_at";
 
-const FILTERS: &[ListFilter] = &[
-    ListFilter::day("deleted_date", "Deleted on", "deleted on"),
-    ListFilter::day("deleted_from", "Deleted since", "deleted since"),
-    ListFilter::day("deleted_to", "Deleted until", "deleted until"),
-    ListFilter::typed("id_min", "Number from", "with a number from"),
-    ListFilter::typed("id_max", "Number to", "with a number up to"),
+const FILTERS: &[FilterField] = &[
+    FilterField::day("deleted_date", "Deleted on", "deleted on"),
+    FilterField::day("deleted_from", "Deleted since", "deleted since"),
+    FilterField::day("deleted_to", "Deleted until", "deleted until"),
+    FilterField::typed("id_min", "Number from", "with a number from"),
+    FilterField::typed("id_max", "Number to", "with a number up to"),
 ];
 
 const USER_WORDS: FilterWords = FilterWords {

@@ -5,13 +5,13 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use super::bin::{BIN_GROUPS, BinnedRow};
+use super::bin::BinnedRow;
 use super::form::{Problems, refused};
 use super::group::group_id;
+use super::objects::{hidden, user_id};
 use super::page::SiteFrame;
-use super::places::{BIN, GROUPS, USERS};
+use super::places::{BIN, BIN_GROUPS, GROUPS, USERS};
 use super::responses::{page, see_other};
-use super::user::{hidden, user_id};
 use super::visit::{Visit, VisitWith, ask_for_proof};
 use crate::directory::access::{
     DeleteGroup, DeleteUser, ReadGroups, ReadUsers, RestoreGroup, RestoreUser, holds_permission,

@@ -5,8 +5,10 @@
 
 use axum::response::Response;
 
-use super::filters::{Chosen, FilterKind, FilterNames, FilterPanel, FilterWords, ListFilter};
-use super::listing::ListAddress;
+use super::filters::{
+    Choice, Chosen, FilterField, FilterKind, FilterNames, FilterPanel, FilterWords, Unresolved,
+};
+use super::listing::{ListAddress, typed_name};
 use super::responses::see_other;
 use super::visit::Visit;
 use crate::directory::error::Error;
@@ -15,40 +17,13 @@ use crate::directory::query::{GroupQuery, UserQuery};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-/// The beginning of the name of an input that takes names. No parameter of the API begins with it.
-pub(super) const TYPED: &str = "named_";
 /// Those that are offered for a name that no one has.
 const OFFERED: &str = "8";
 /// The most names in an input, as in the API.
 const NAMES_MAX: usize = 100;
 
-/// The name of the input that takes the names for a parameter.
-pub(super) fn typed_name(parameter: &str) -> String {
-    format!("{TYPED}{parameter}")
-}
-
-/// A user or a group that may be meant.
-pub(super) struct Choice {
-    /// Its name.
-    pub(super) name: String,
-    /// The list with it.
-    pub(super) path: String,
-}
-
-/// An input with a name that no user or group has.
-pub(super) struct Unresolved {
-    /// The parameter of the filter.
-    pub(super) filter: &'static str,
-    /// What was typed.
-    pub(super) typed: String,
-    /// What is wrong.
-    pub(super) violation: Violation,
-    /// Those that may be meant.
-    pub(super) choices: Vec<Choice>,
-}
-
 /// What became of the names in an address.
-enum Names {
+enum ResolvedNames {
     /// There are none.
     None,
     /// The list with their numbers.
@@ -72,13 +47,13 @@ pub(super) async fn asked<Q>(
     app: &App,
     visit: &Visit,
     address: &ListAddress,
-    (filters, words): (&'static [ListFilter], &'static FilterWords),
+    (filters, words): (&'static [FilterField], &'static FilterWords),
     parse: impl FnOnce(&[(String, String)]) -> Result<Q, ValidationErrors>,
 ) -> Result<Asked<Q>, ApiError> {
     let typed = match resolve(app, visit, address, filters).await? {
-        Names::Found(list) => return Ok(Asked::Elsewhere(list)),
-        Names::None => None,
-        Names::Unknown(unresolved) => Some(unresolved),
+        ResolvedNames::Found(list) => return Ok(Asked::Elsewhere(list)),
+        ResolvedNames::None => None,
+        ResolvedNames::Unknown(unresolved) => Some(unresolved),
     };
     let faults = match parse(&address.api()) {
         Ok(query) if typed.is_none() => return Ok(Asked::Query(query)),
@@ -98,8 +73,8 @@ async fn resolve(
     app: &App,
     visit: &Visit,
     address: &ListAddress,
-    filters: &'static [ListFilter],
-) -> Result<Names, ApiError> {
+    filters: &'static [FilterField],
+) -> Result<ResolvedNames, ApiError> {
     let (mut pairs, mut unknown, mut has_names) = (address.parameters().to_vec(), Vec::new(), false);
     for filter in filters {
         let FilterKind::Chosen(what, _) = filter.kind else { continue };
@@ -122,7 +97,11 @@ async fn resolve(
     }
     let list = ListAddress::new(address.path(), &pairs, "");
     if unknown.is_empty() {
-        return Ok(if has_names { Names::Found(see_other(&list.whole())) } else { Names::None });
+        return Ok(if has_names {
+            ResolvedNames::Found(see_other(&list.whole()))
+        } else {
+            ResolvedNames::None
+        });
     }
     let mut shown = Vec::new();
     for (filter, what, ids, name, typed) in unknown {
@@ -143,7 +122,7 @@ async fn resolve(
             choices,
         });
     }
-    Ok(Names::Unknown(shown))
+    Ok(ResolvedNames::Unknown(shown))
 }
 
 /// The number of a user or a group: by its name, or else by the number itself.
@@ -198,7 +177,7 @@ pub(super) async fn names(
     app: &App,
     visit: &Visit,
     address: &ListAddress,
-    filters: &'static [ListFilter],
+    filters: &'static [FilterField],
     more: impl Iterator<Item = GroupId>,
 ) -> Result<FilterNames, ApiError> {
     let mut names = FilterNames::default();

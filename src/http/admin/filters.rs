@@ -5,13 +5,32 @@
 
 use std::collections::BTreeMap;
 
-use super::chooser::{Choice, Unresolved, typed_name};
 use super::form::Problems;
-use super::listing::ListAddress;
-use crate::directory::model::ValidationErrors;
+use super::listing::{ListAddress, typed_name};
+use crate::directory::model::{ValidationErrors, Violation};
+
+/// A user or a group that may be meant.
+pub(super) struct Choice {
+    /// Its name.
+    pub(super) name: String,
+    /// The list with it.
+    pub(super) path: String,
+}
+
+/// An input with a name that no user or group has.
+pub(super) struct Unresolved {
+    /// The parameter of the filter.
+    pub(super) filter: &'static str,
+    /// What was typed.
+    pub(super) typed: String,
+    /// What is wrong.
+    pub(super) violation: Violation,
+    /// Those that may be meant.
+    pub(super) choices: Vec<Choice>,
+}
 
 /// A filter of a list.
-pub(super) struct ListFilter {
+pub(super) struct FilterField {
     /// The name of its parameter.
     pub(super) name: &'static str,
     /// What people call it.
@@ -44,7 +63,7 @@ pub(super) enum Chosen {
     Groups,
 }
 
-impl ListFilter {
+impl FilterField {
     /// A filter whose value is typed.
     pub(super) const fn typed(name: &'static str, label: &'static str, words: &'static str) -> Self {
         Self { name, label, kind: FilterKind::Typed("text", words) }
@@ -113,7 +132,7 @@ macro_rules! flag {
         flag!($name, $label, ["Yes", "No"], $yes, $no)
     };
     ($name:literal, $label:literal, [$true:literal, $false:literal], $yes:literal, $no:literal) => {
-        ListFilter::one_of($name, $label, &[("true", $true, $yes), ("false", $false, $no)])
+        FilterField::one_of($name, $label, &[("true", $true, $yes), ("false", $false, $no)])
     };
 }
 pub(super) use flag;
@@ -176,7 +195,7 @@ pub(super) struct FilterPanel {
 /// An input of a filter.
 pub(super) struct FilterInput {
     /// The filter.
-    pub(super) filter: &'static ListFilter,
+    pub(super) filter: &'static FilterField,
     /// The name of the input: that of the parameter, or the one for names.
     pub(super) name: String,
     /// Its value.
@@ -240,11 +259,11 @@ impl FilterPanel {
     /// Shows the filters of an address.
     pub(super) fn new(
         address: &ListAddress,
-        filters: &'static [ListFilter],
+        filters: &'static [FilterField],
         words: &'static FilterWords,
         names: &FilterNames,
     ) -> Self {
-        let input = |filter: &'static ListFilter| {
+        let input = |filter: &'static FilterField| {
             let value = filter.value(address);
             let (name, value) = match filter.kind {
                 FilterKind::Chosen(what, _) => (typed_name(filter.name), names.of(what, &value).join("\n")),
@@ -304,7 +323,7 @@ impl FilterPanel {
     }
 }
 
-fn in_force(address: &ListAddress, filters: &[ListFilter], names: &FilterNames) -> Vec<FilterInForce> {
+fn in_force(address: &ListAddress, filters: &[FilterField], names: &FilterNames) -> Vec<FilterInForce> {
     let search = Some(address.get("search")).filter(|search| !search.is_empty());
     let searched = search.map(|search| FilterInForce {
         name: "search",

@@ -6,10 +6,10 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::listing::ListAddress;
+use super::objects::hidden;
 use super::page::{SiteFrame, UndoForm};
 use super::places::GROUPS;
 use super::responses::page;
-use super::user::hidden;
 use super::visit::{Visit, escaped};
 use super::words::{Face, When, display_name, right_in_words};
 use crate::directory::access::{

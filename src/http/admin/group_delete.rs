@@ -7,10 +7,10 @@ use http::StatusCode;
 
 use super::form::{FormValues, Problems, Typed, refused};
 use super::group::{NamedRight, RecordedGroup, group_id};
+use super::objects::hidden;
 use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
-use super::user::hidden;
 use super::visit::{Visit, VisitWith, ask_for_proof, check_right};
 use super::words::When;
 use crate::directory::access::{DeleteGroup, holds_permission};

@@ -10,10 +10,10 @@ use http::StatusCode;
 
 use super::form::{FormValues, Problems, Typed, refused};
 use super::group::{NamedRight, group_id};
+use super::objects::hidden;
 use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
-use super::user::hidden;
 use super::visit::{Visit, VisitWith, check_right};
 use crate::directory::access::{CreateGroup, ReadPermissions, UpdateGroup, holds_permission};
 use crate::directory::error::Error;

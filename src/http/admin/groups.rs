@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterNames, FilterPanel, FilterWords, ListFilter};
+use super::filters::{FilterField, FilterNames, FilterPanel, FilterWords};
 use super::listing::{ListAddress, SortLink};
 use super::page::{SiteFrame, UndoForm};
 use super::places::GROUPS;
@@ -24,17 +24,17 @@ const ORDERING: &str = "name";
 /// The longest part of the notes that a row shows, in characters.
 const NOTES_MAX: usize = 120;
 
-const FILTERS: &[ListFilter] = &[
-    ListFilter::typed("users_count_min", "Members, at least", "with members from"),
-    ListFilter::typed("users_count_max", "Members, at most", "with members up to"),
-    ListFilter::day("created_date", "Created on", "created on"),
-    ListFilter::day("created_from", "Created since", "created since"),
-    ListFilter::day("created_to", "Created until", "created until"),
-    ListFilter::day("updated_date", "Changed on", "changed on"),
-    ListFilter::day("updated_from", "Changed since", "changed since"),
-    ListFilter::day("updated_to", "Changed until", "changed until"),
-    ListFilter::typed("id_min", "Number from", "with a number from"),
-    ListFilter::typed("id_max", "Number to", "with a number up to"),
+const FILTERS: &[FilterField] = &[
+    FilterField::typed("users_count_min", "Members, at least", "with members from"),
+    FilterField::typed("users_count_max", "Members, at most", "with members up to"),
+    FilterField::day("created_date", "Created on", "created on"),
+    FilterField::day("created_from", "Created since", "created since"),
+    FilterField::day("created_to", "Created until", "created until"),
+    FilterField::day("updated_date", "Changed on", "changed on"),
+    FilterField::day("updated_from", "Changed since", "changed since"),
+    FilterField::day("updated_to", "Changed until", "changed until"),
+    FilterField::typed("id_min", "Number from", "with a number from"),
+    FilterField::typed("id_max", "Number to", "with a number up to"),
 ];
 
 const WORDS: FilterWords = FilterWords {

@@ -1,8 +1,14 @@
 //! What lists of the site share: the parameters of the address, which are the API's, and links that change them.
 
-use super::chooser;
 use super::visit::escaped;
 use crate::directory::query::PageLink;
+
+/// The beginning of the name of an input that takes names. No parameter of the API begins with it.
+const TYPED: &str = "named_";
+/// The name of the input that takes the names for a parameter.
+pub(super) fn typed_name(parameter: &str) -> String {
+    format!("{TYPED}{parameter}")
+}
 
 /// Rows on a page of a list.
 const LIMIT: &str = "50";
@@ -22,7 +28,7 @@ pub(super) struct ListAddress {
 impl ListAddress {
     /// Reads the parameters of a list at this path that has this order without one in the address.
     pub(super) fn new(path: impl Into<String>, query: &[(String, String)], ordering: &'static str) -> Self {
-        let is_own = |name: &str| OWN.contains(&name) || name.starts_with(chooser::TYPED);
+        let is_own = |name: &str| OWN.contains(&name) || name.starts_with(TYPED);
         let kept = query.iter().filter(|(name, value)| !value.is_empty() && !is_own(name));
         Self { path: path.into(), parameters: kept.cloned().collect(), ordering }
     }

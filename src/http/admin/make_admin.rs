@@ -5,10 +5,11 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
+use super::objects::{hidden, user_id};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
-use super::user::{ShownUser, hidden, user_id};
+use super::user::ShownUser;
 use super::visit::{Visit, VisitOfAdmin, ask_for_proof};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{UserDraft, UserKey};

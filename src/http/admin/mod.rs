@@ -47,6 +47,7 @@ mod look;
 mod look_form;
 mod make_admin;
 mod notes;
+mod objects;
 mod overview;
 mod page;
 mod permission;

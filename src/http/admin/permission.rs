@@ -6,10 +6,10 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::group::{ListedPerson, NamedRight};
+use super::objects::hidden;
 use super::page::SiteFrame;
 use super::places::PERMISSIONS;
 use super::responses::page;
-use super::user::hidden;
 use super::visit::Visit;
 use crate::directory::access::{ReadGroups, ReadUsers, built_in, holds_permission};
 use crate::directory::model::{Group, GroupId, Permission, PermissionId, PermissionKey, UserId};

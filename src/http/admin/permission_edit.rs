@@ -7,11 +7,11 @@ use http::StatusCode;
 
 use super::form::{FormValues, Problems, Typed, refused};
 use super::group::NamedRight;
+use super::objects::hidden;
 use super::page::SiteFrame;
 use super::permission::{existing, permission_key};
 use super::places::PERMISSIONS;
 use super::responses::{page, see_other};
-use super::user::hidden;
 use super::visit::{Visit, VisitOfAdmin, ask_for_proof, check_right};
 use crate::directory::access::{OWN_CODE_MAX, OWN_CODE_MIN, built_in};
 use crate::directory::error::{Denial, Error};

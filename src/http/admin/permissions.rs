@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::filters::{FilterNames, FilterPanel, FilterWords, ListFilter};
+use super::filters::{FilterField, FilterNames, FilterPanel, FilterWords};
 use super::group::NamedRight;
 use super::listing::ListAddress;
 use super::page::SiteFrame;
@@ -19,7 +19,7 @@ use crate::directory::query::Terms;
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
-const FILTERS: &[ListFilter] = &[ListFilter::one_of(
+const FILTERS: &[FilterField] = &[FilterField::one_of(
     "ordering",
     "Order",
     &[

@@ -6,10 +6,10 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::form::{Problems, refused};
+use super::objects::user_id;
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, USERS};
 use super::responses::{media_origin, page, see_other};
-use super::user::user_id;
 use super::user_form::changeable;
 use super::visit::Visit;
 use super::words::{Face, display_name};

@@ -38,6 +38,8 @@ pub(super) const SESSIONS: &str = "/admin/sessions";
 pub(super) const AUDIT: &str = "/admin/audit";
 /// The path of the recycle bin.
 pub(super) const BIN: &str = "/admin/bin";
+/// The path of deleted groups.
+pub(super) const BIN_GROUPS: &str = "/admin/bin/groups";
 /// The path of the settings in force.
 pub(super) const SETTINGS: &str = "/admin/settings";
 /// The path of one's own account, which the foot of the rail leads to.

@@ -8,13 +8,13 @@ use http::StatusCode;
 
 use super::fields::ShownField;
 use super::form::{Problems, Typed, refused};
+use super::objects::{hidden, user_id};
 use super::page::SiteFrame;
 use super::places::TOKENS;
 use super::responses::{page, see_other};
 use super::token_page::{ReadyPage, check_change, find};
 use super::token_shown::scope_words;
 use super::token_values::{END_OF_NEW, END_OF_OLD, FIELDS, TokenValues};
-use super::user::{hidden, user_id};
 use super::visit::Visit;
 use super::words::display_name;
 use crate::directory::access::{BUILT_IN, IssueToken, ReadPermissions, holds_permission};

@@ -26,7 +26,7 @@ use crate::http::error::ApiError;
 pub(super) async fn find(app: &App, visit: &Visit, id: &str) -> Result<ListedToken, ApiError> {
     let id: TokenId = id.parse().map_err(|_| ApiError::NotFound)?;
     if holds_permission::<ReadTokens>(&visit.identity) {
-        return app.directory().token(&visit.actor, id).await.map_err(super::user::hidden);
+        return app.directory().token(&visit.actor, id).await.map_err(super::objects::hidden);
     }
     let own = own_tokens(app, visit).await?;
     own.into_iter().find(|listed| listed.token.id == id).ok_or(ApiError::NotFound)

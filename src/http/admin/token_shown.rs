@@ -1,10 +1,62 @@
 //! Tokens as pages of the site show them.
 
-use super::user::ShownToken;
 use super::visit::Visit;
-use super::words::{When, capitalised};
+use super::words::{When, capitalised, key_ends};
 use crate::directory::access::{BUILT_IN, scope_name};
-use crate::directory::model::{ListedToken, Scope, Token, TokenKind, TokenState};
+use crate::directory::model::{ListedToken, Scope, Timestamp, Token, TokenKind, TokenState};
+
+/// Scopes of a token that a line names.
+const SCOPES_SHOWN: usize = 2;
+
+/// A token or a session as a page shows it.
+pub(super) struct ShownToken {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) key: String,
+    pub(super) kind: &'static str,
+    pub(super) limits: String,
+    pub(super) amr: String,
+    pub(super) created: When,
+    pub(super) last_used: Option<When>,
+    pub(super) expires: Option<When>,
+}
+
+impl ShownToken {
+    pub(super) fn new(token: &Token, now: Timestamp) -> Self {
+        Self {
+            id: token.id.get(),
+            name: token.name.clone(),
+            key: key_ends(token),
+            kind: token.kind.as_str(),
+            limits: limits(token),
+            amr: token.amr.clone().unwrap_or_default().replace("pwd", "password"),
+            created: When::of(token.created_at, now),
+            last_used: When::maybe(token.last_used_at, now),
+            expires: When::maybe(token.expires_at, now),
+        }
+    }
+}
+
+/// Says what a token may do, in one line.
+fn limits(token: &Token) -> String {
+    let mut said = match scopes_of(token) {
+        None => "All that the owner may".to_owned(),
+        Some(scopes) => {
+            let names: Vec<_> = scopes.iter().take(SCOPES_SHOWN).map(|(_, name)| name.as_str()).collect();
+            match scopes.len().saturating_sub(names.len()) {
+                0 => names.join(", "),
+                more => format!("{} and {more} more", names.join(", ")),
+            }
+        }
+    };
+    if token.narrowing.read_only {
+        said.push_str(", reading only");
+    }
+    if token.narrowing.allowed_networks.is_some() {
+        said.push_str(", from some networks");
+    }
+    said
+}
 
 /// A token in a list of all tokens.
 pub(super) struct ListedTokenRow {

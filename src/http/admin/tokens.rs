@@ -6,7 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::chooser::{self, Asked};
-use super::filters::{Chosen, FilterPanel, FilterWords, ListFilter, ViewLink, flag};
+use super::filters::{Chosen, FilterField, FilterPanel, FilterWords, ViewLink, flag};
 use super::form::{Problems, refused};
 use super::listing::{ListAddress, SortLink};
 use super::page::SiteFrame;
@@ -27,13 +27,13 @@ use crate::http::error::ApiError;
 const ORDERING: &str = "-id";
 
 /// Every filter of the list of tokens.
-const FILTERS: &[ListFilter] = &[
-    ListFilter::one_of(
+const FILTERS: &[FilterField] = &[
+    FilterField::one_of(
         "state",
         "State",
         &[("active", "Valid", "valid"), ("expired", "Expired", "expired"), ("revoked", "Revoked", "revoked")],
     ),
-    ListFilter::one_of(
+    FilterField::one_of(
         "kind",
         "Kind",
         &[
@@ -43,28 +43,28 @@ const FILTERS: &[ListFilter] = &[
             ("browser", "Session of this site", "sessions of this site"),
         ],
     ),
-    ListFilter::chosen("user_id", "Owner's user name", Chosen::User, "of"),
-    ListFilter::typed("name", "Name is", "with the name"),
-    ListFilter::typed("key", "Key shown as", "shown as"),
+    FilterField::chosen("user_id", "Owner's user name", Chosen::User, "of"),
+    FilterField::typed("name", "Name is", "with the name"),
+    FilterField::typed("key", "Key shown as", "shown as"),
     flag!("has_expiry", "Ends by itself", "that end by themselves", "without an end"),
-    ListFilter::day("expires_date", "Ends on", "that end on"),
-    ListFilter::day("expires_from", "Ends since", "that end since"),
-    ListFilter::day("expires_to", "Ends until", "that end until"),
+    FilterField::day("expires_date", "Ends on", "that end on"),
+    FilterField::day("expires_from", "Ends since", "that end since"),
+    FilterField::day("expires_to", "Ends until", "that end until"),
     flag!("is_used", "Ever used", "that were used", "that were never used"),
-    ListFilter::day("unused_since", "Not used since", "not used since"),
-    ListFilter::day("last_used_date", "Used on", "last used on"),
-    ListFilter::day("last_used_from", "Used since", "last used since"),
-    ListFilter::day("last_used_to", "Used until", "last used until"),
-    ListFilter::day("created_date", "Made on", "made on"),
-    ListFilter::day("created_from", "Made since", "made since"),
-    ListFilter::day("created_to", "Made until", "made until"),
+    FilterField::day("unused_since", "Not used since", "not used since"),
+    FilterField::day("last_used_date", "Used on", "last used on"),
+    FilterField::day("last_used_from", "Used since", "last used since"),
+    FilterField::day("last_used_to", "Used until", "last used until"),
+    FilterField::day("created_date", "Made on", "made on"),
+    FilterField::day("created_from", "Made since", "made since"),
+    FilterField::day("created_to", "Made until", "made until"),
     flag!("has_scopes", "Has scopes", "with scopes", "without scopes"),
-    ListFilter::typed("scope", "With the scope", "with the scope"),
+    FilterField::typed("scope", "With the scope", "with the scope"),
     flag!("read_only", "Reads only", "that only read", "that also write"),
     flag!("has_networks", "Limited to networks", "limited to networks", "usable from anywhere"),
-    ListFilter::typed("network", "Usable from", "usable from"),
-    ListFilter::typed("id_min", "Number from", "with a number from"),
-    ListFilter::typed("id_max", "Number to", "with a number up to"),
+    FilterField::typed("network", "Usable from", "usable from"),
+    FilterField::typed("id_min", "Number from", "with a number from"),
+    FilterField::typed("id_max", "Number to", "with a number up to"),
 ];
 
 /// A list of tokens: its place and what is special about it.
@@ -122,14 +122,14 @@ struct TokenListPage {
     list: &'static TokenListKind,
     views: Vec<ViewLink>,
     filters: FilterPanel,
-    sorted: SortedColumns,
+    sorted: SortedTokens,
     rows: Vec<ListedTokenRow>,
     can_revoke: bool,
     next: Option<String>,
     previous: Option<String>,
 }
 
-struct SortedColumns {
+struct SortedTokens {
     created: SortLink,
     last_used: SortLink,
     expires: SortLink,
@@ -156,7 +156,7 @@ impl TokenListPage {
             list,
             views: usual_views(list, address),
             filters,
-            sorted: SortedColumns {
+            sorted: SortedTokens {
                 created: address.sorted_by("created_at"),
                 last_used: address.sorted_by("last_used_at"),
                 expires: address.sorted_by("expires_at"),

@@ -6,21 +6,19 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::events::{ShownEvent, events_of_user};
+use super::objects::{hidden, user_id};
 use super::page::SiteFrame;
 use super::picture;
 use super::places::{GROUPS, USERS};
 use super::responses::{page, see_other};
-use super::token_shown::scopes_of;
+use super::token_shown::ShownToken;
 use super::visit::{Visit, VisitWith};
-use super::words::{Face, When, display_name, key_ends, right_in_words};
+use super::words::{Face, When, display_name, right_in_words};
 use crate::directory::access::{
     ChangeMembers, DeleteUser, IssueToken, NeedsPermission, ReadGroups, ReadTokens, RevokeToken, UpdateToken,
     UpdateUser, holds_permission,
 };
-use crate::directory::error::{Denial, Error};
-use crate::directory::model::{
-    Group, ListedToken, Permission, Timestamp, Token, TokenState, User, UserId, UserKey,
-};
+use crate::directory::model::{Group, ListedToken, Permission, Timestamp, TokenState, User, UserId, UserKey};
 use crate::directory::query::{TokenFilters, TokenQuery};
 use crate::directory::users::UserDetails;
 use crate::http::app::App;
@@ -28,8 +26,6 @@ use crate::http::error::ApiError;
 
 /// Tokens that the page shows.
 const TOKENS_MAX: u32 = 100;
-/// Scopes of a token that a line names.
-const SCOPES_SHOWN: usize = 2;
 /// Events that the page shows.
 const EVENTS_MAX: u32 = 10;
 
@@ -118,69 +114,6 @@ impl ShownGroup {
     fn new(group: &Group, is_linked: bool) -> Self {
         let path = if is_linked { format!("{GROUPS}/{}", group.id) } else { String::new() };
         Self { name: group.name.clone(), path }
-    }
-}
-
-/// A token or a session as a page shows it.
-pub(super) struct ShownToken {
-    pub(super) id: i64,
-    pub(super) name: String,
-    pub(super) key: String,
-    pub(super) kind: &'static str,
-    pub(super) limits: String,
-    pub(super) amr: String,
-    pub(super) created: When,
-    pub(super) last_used: Option<When>,
-    pub(super) expires: Option<When>,
-}
-
-impl ShownToken {
-    pub(super) fn new(token: &Token, now: Timestamp) -> Self {
-        Self {
-            id: token.id.get(),
-            name: token.name.clone(),
-            key: key_ends(token),
-            kind: token.kind.as_str(),
-            limits: limits(token),
-            amr: token.amr.clone().unwrap_or_default().replace("pwd", "password"),
-            created: When::of(token.created_at, now),
-            last_used: When::maybe(token.last_used_at, now),
-            expires: When::maybe(token.expires_at, now),
-        }
-    }
-}
-
-/// Says what a token may do, in one line.
-fn limits(token: &Token) -> String {
-    let mut said = match scopes_of(token) {
-        None => "All that the owner may".to_owned(),
-        Some(scopes) => {
-            let names: Vec<_> = scopes.iter().take(SCOPES_SHOWN).map(|(_, name)| name.as_str()).collect();
-            match scopes.len().saturating_sub(names.len()) {
-                0 => names.join(", "),
-                more => format!("{} and {more} more", names.join(", ")),
-            }
-        }
-    };
-    if token.narrowing.read_only {
-        said.push_str(", reading only");
-    }
-    if token.narrowing.allowed_networks.is_some() {
-        said.push_str(", from some networks");
-    }
-    said
-}
-
-/// Parses the id of a path; anything else is not found.
-pub(super) fn user_id(id: &str) -> Result<UserId, ApiError> {
-    id.parse().map_err(|_| ApiError::NotFound)
-}
-
-/// Hides whether an object exists from who may not read it.
-pub(super) fn hidden(error: Error) -> ApiError {
-    match error {
-        Error::Denied(Denial::NoRight) => ApiError::NotFound,
-        other => other.into(),
     }
 }
 

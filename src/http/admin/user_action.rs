@@ -7,10 +7,10 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::form::{Problems, refused};
+use super::objects::{hidden, user_id};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
-use super::user::{hidden, user_id};
 use super::visit::{Visit, ask_for_proof, check_right};
 use super::words::{When, capitalised, display_name};
 use crate::directory::access::{DeleteUser, ReadTokens, ReadUsers, UpdateUser, holds_permission};

@@ -10,10 +10,10 @@ use http::StatusCode;
 
 use super::fields::{FieldKind, ShownField};
 use super::form::{FormValues, Problems, Typed, refused};
+use super::objects::{hidden, user_id};
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
-use super::user::{hidden, user_id};
 use super::user_conflict;
 use super::user_values::UserValues;
 use super::visit::{Visit, VisitWith, check_right};

@@ -7,10 +7,10 @@ use http::StatusCode;
 
 use super::fields::{FieldKind, ShownField};
 use super::form::{FormValues, Problems, Typed, refused};
+use super::objects::user_id;
 use super::page::SiteFrame;
 use super::places::{ACCOUNT, USERS};
 use super::responses::{page, see_other};
-use super::user::user_id;
 use super::user_form::changeable;
 use super::visit::{Visit, VisitWith, ask_for_proof};
 use super::words::display_name;

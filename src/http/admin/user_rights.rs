@@ -9,10 +9,10 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::form::{FormValues, Problems, Typed, refused};
+use super::objects::user_id;
 use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
-use super::user::user_id;
 use super::user_form::changeable;
 use super::visit::{Visit, VisitWith, check_right, escaped};
 use super::words::{display_name, right_in_words};
@@ -257,7 +257,7 @@ impl GroupsPage {
 /// Reads the user of the page, for a person who may change members of groups.
 async fn member(app: &App, visit: &Visit, id: &str) -> Result<UserDetails, ApiError> {
     let key = UserKey::Id(user_id(id)?);
-    let details = app.directory().user_details(&visit.actor, &key).await.map_err(super::user::hidden)?;
+    let details = app.directory().user_details(&visit.actor, &key).await.map_err(super::objects::hidden)?;
     check_right(holds_permission::<ChangeMembers>(&visit.identity)).map(|()| details)
 }
 

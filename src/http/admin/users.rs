@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::bulk::{self, BulkAction};
 use super::chooser::{self, Asked};
-use super::filters::{Chosen, FilterNames, FilterPanel, FilterWords, ListFilter, ViewLink, flag};
+use super::filters::{Chosen, FilterField, FilterNames, FilterPanel, FilterWords, ViewLink, flag};
 use super::listing::{ListAddress, SortLink};
 use super::page::{SiteFrame, UndoForm};
 use super::picture;
@@ -26,7 +26,7 @@ use crate::http::error::ApiError;
 const ORDERING: &str = "username";
 
 /// Every filter of the list.
-const FILTERS: &[ListFilter] = &[
+const FILTERS: &[FilterField] = &[
     flag!("is_active", "May sign in", ["Active", "Inactive"], "active", "inactive"),
     flag!("is_staff", "Staff", "staff", "not staff"),
     flag!("is_admin", "Admin", "admins", "not admins"),
@@ -38,9 +38,9 @@ const FILTERS: &[ListFilter] = &[
     flag!("has_groups", "In a group", "in a group", "in no group"),
     flag!("has_first_name", "Has a first name", "with a first name", "without a first name"),
     flag!("has_last_name", "Has a last name", "with a last name", "without a last name"),
-    ListFilter::chosen("group_id", "In the group", Chosen::Group, "in"),
-    ListFilter::chosen("groups_in", "In one of the groups (one a line)", Chosen::Groups, "in"),
-    ListFilter::one_of(
+    FilterField::chosen("group_id", "In the group", Chosen::Group, "in"),
+    FilterField::chosen("groups_in", "In one of the groups (one a line)", Chosen::Groups, "in"),
+    FilterField::one_of(
         "gender",
         "Gender is",
         &[
@@ -50,20 +50,20 @@ const FILTERS: &[ListFilter] = &[
             ("other", "other", "of the gender other"),
         ],
     ),
-    ListFilter::typed("username", "User name is", "with the user name"),
-    ListFilter::typed("email", "E-mail is", "with the address"),
-    ListFilter::typed("mobile_number", "Mobile number is", "with the number"),
-    ListFilter::day("last_login_date", "Signed in on", "signed in on"),
-    ListFilter::day("last_login_from", "Signed in since", "signed in since"),
-    ListFilter::day("last_login_to", "Signed in until", "signed in until"),
-    ListFilter::day("created_date", "Created on", "created on"),
-    ListFilter::day("created_from", "Created since", "created since"),
-    ListFilter::day("created_to", "Created until", "created until"),
-    ListFilter::day("updated_date", "Changed on", "changed on"),
-    ListFilter::day("updated_from", "Changed since", "changed since"),
-    ListFilter::day("updated_to", "Changed until", "changed until"),
-    ListFilter::typed("id_min", "Number from", "with a number from"),
-    ListFilter::typed("id_max", "Number to", "with a number up to"),
+    FilterField::typed("username", "User name is", "with the user name"),
+    FilterField::typed("email", "E-mail is", "with the address"),
+    FilterField::typed("mobile_number", "Mobile number is", "with the number"),
+    FilterField::day("last_login_date", "Signed in on", "signed in on"),
+    FilterField::day("last_login_from", "Signed in since", "signed in since"),
+    FilterField::day("last_login_to", "Signed in until", "signed in until"),
+    FilterField::day("created_date", "Created on", "created on"),
+    FilterField::day("created_from", "Created since", "created since"),
+    FilterField::day("created_to", "Created until", "created until"),
+    FilterField::day("updated_date", "Changed on", "changed on"),
+    FilterField::day("updated_from", "Changed since", "changed since"),
+    FilterField::day("updated_to", "Changed until", "changed until"),
+    FilterField::typed("id_min", "Number from", "with a number from"),
+    FilterField::typed("id_max", "Number to", "with a number up to"),
 ];
 
 const WORDS: FilterWords = FilterWords {
@@ -89,7 +89,7 @@ struct UserListPage {
     page: SiteFrame,
     views: Vec<ViewLink>,
     filters: FilterPanel,
-    sorted: SortedColumns,
+    sorted: SortedUsers,
     rows: Vec<ListedUser>,
     next: Option<String>,
     previous: Option<String>,
@@ -97,7 +97,7 @@ struct UserListPage {
     actions: Vec<&'static BulkAction>,
 }
 
-struct SortedColumns {
+struct SortedUsers {
     person: SortLink,
     last_login: SortLink,
     created: SortLink,
@@ -152,7 +152,7 @@ impl UserListPage {
             page: SiteFrame { undo: undo(visit), ..SiteFrame::new(title, USERS, visit) },
             views: usual_views(address),
             filters,
-            sorted: SortedColumns {
+            sorted: SortedUsers {
                 person: address.sorted_by("username"),
                 last_login: address.sorted_by("last_login"),
                 created: address.sorted_by("created_at"),

@@ -4,13 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::bin::BIN_GROUPS;
 use super::fields::{FieldKind, ShownField};
 use super::filters::ViewLink;
 use super::form::{Problems, refused};
 use super::listing::ListAddress;
 use super::page::SiteFrame;
-use super::places::{ACCOUNT, AUDIT, BIN, GROUPS, PERMISSIONS, SESSIONS, TOKENS, USERS};
+use super::places::{ACCOUNT, AUDIT, BIN, BIN_GROUPS, GROUPS, PERMISSIONS, SESSIONS, TOKENS, USERS};
 use super::responses::{page, see_other};
 use super::visit::Visit;
 use crate::directory::error::Error;
