@@ -64,7 +64,8 @@ class Hands {
   }
 
   async goTo(letter, path) {
-    await this.leads("g", letter);
+    // Both keys are sent before the page has answered: the second one counts for a second only.
+    await Promise.all([this.page.waitForNavigation(), this.page.keyboard.press("g"), this.page.keyboard.press(letter)]);
     this.check(new URL(this.page.url()).pathname === path, `g ${letter} leads to ${this.page.url()}`);
   }
 

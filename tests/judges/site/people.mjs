@@ -39,7 +39,8 @@ export class Person {
   }
 
   async go(path, status = 200) {
-    const answer = await this.page.goto(path);
+    let answer = await this.page.goto(path);
+    for (let many = 0; answer.status() === 503 && many < 20; many += 1) answer = await this.page.goto(path);
     this.faults.check(answer.status() === status, `${this.where} ${path}`, `status ${answer.status()}, and not ${status}`);
     return answer;
   }

@@ -77,7 +77,7 @@ const judges = {
     const kinds = KINDS.map((kind) => withSeeds(kind, async (wardroom, s) => {
       for (const hasScripts of [true, false]) await walk(player, wardroom, s, kind, hasScripts);
     }));
-    await Promise.all(kinds);
+    for (const { status, reason } of await Promise.allSettled(kinds)) if (status === "rejected") faults.add("walk", reason.stack);
     record.complete();
   },
   async axe(player) {

@@ -80,7 +80,13 @@ export class Wardroom {
   /** A request to the API, as the admin. */
   async api(method, path, body, key = this.key) {
     const headers = { ...(key && { Authorization: `Token ${key}` }), ...(body && { "Content-Type": "application/json" }) };
-    const answer = await fetch(`http://127.0.0.1:${this.port}${path}`, { method, headers, body: body && JSON.stringify(body) });
+    const ask = () => fetch(`http://127.0.0.1:${this.port}${path}`, { method, headers, body: body && JSON.stringify(body) });
+    let answer = await ask();
+    // A busy machine answers 503 now and then; what is asked is the same.
+    for (let many = 0; answer.status === 503 && many < 20; many += 1) {
+      await answer.text();
+      answer = await ask();
+    }
     const text = await answer.text();
     if (!answer.ok && key !== null) throw new Error(`${method} ${path} ${JSON.stringify(body)}: ${answer.status} ${text}`);
     return text ? JSON.parse(text) : undefined;
