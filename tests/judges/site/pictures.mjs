@@ -14,7 +14,7 @@ const [binary, folder = "docs/pictures", all] = process.argv.slice(2);
 const BYTES_MAX = 120 * 1024;
 // At first, a list begins with a user whose name is as long as one can be.
 const MAIN = (s) => [
-  ["overview", "/admin"], ["users", "/admin/users?ordering=-last_login", "dark"], ["users", "/admin/users?ordering=-last_login"], ["user", `/admin/users/${s.id["person.00"]}`], ["group", `/admin/groups/${s.desk}`], ["audit", "/admin/audit"],
+  ["overview", "/admin"], ["users", "/admin/users?ordering=id", "dark"], ["users", "/admin/users?ordering=id"], ["user", `/admin/users/${s.id["person.00"]}`], ["group", `/admin/groups/${s.desk}`], ["audit", "/admin/audit"],
 ];
 
 async function photograph(player, front, faults, shots, size, scheme, fileOf) {
