@@ -155,7 +155,7 @@ both! {
         let gone = person(site.directory(), "gone", |_| {}).await.id;
         site.directory().delete_user(&operator(), &UserKey::Id(gone.try_into().unwrap())).await.unwrap();
         let reader = person(site.directory(), "audit-reader", |draft| {
-            (draft.is_staff, draft.permissions) = (Some(true), Some(vec![13.try_into().unwrap()]));
+            (draft.is_staff, draft.permissions) = (Some(true), Some(vec![13]));
         })
         .await;
         let codes = format!(
