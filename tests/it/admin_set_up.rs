@@ -66,10 +66,13 @@ both! {
         let off = Site::with(backend, Flags::default().with("admin_site", "false")).await;
         let led = on.get("/").header("Accept", ACCEPT).send().await;
         assert_eq!((led.status, led.header("location")), (303, Some("/admin")));
-        for accept in ["application/json", "*/*", ""] {
-            let both = [&on, &off].map(|site| site.get("/").header("Accept", accept));
+        let roots = on.get("/api/").header("Accept", ACCEPT).send().await;
+        assert!(roots.status == 200 && roots.body.contains("href=\"/api/docs\"") && roots.body.contains("/api/users/me"), "{roots}");
+        crate::admin_pages::check("/api/", &roots);
+        for (path, accept) in ["/", "/api/"].into_iter().flat_map(|path| ["application/json", "*/*", ""].map(|accept| (path, accept))) {
+            let both = [&on, &off].map(|site| site.get(path).header("Accept", accept));
             let [on, off] = both;
-            assert_eq!(on.send().await.to_string(), off.send().await.to_string(), "{accept}");
+            assert_eq!(on.send().await.to_string(), off.send().await.to_string(), "{path} {accept}");
         }
         let posted = on.request("POST", "/").header("Accept", ACCEPT).body("application/json", "{}").send().await;
         assert_eq!(posted.status, 404);

@@ -9,7 +9,7 @@ use super::look::Look;
 use super::page::SiteFrame;
 use super::responses::{page, with_headers};
 use crate::http::app::App;
-use crate::http::error::{DeniedReason, ErrorCode};
+use crate::http::error::{DeniedReason, ErrorCode, RequestFault};
 
 /// Whether a path is one of the site.
 pub(in crate::http) fn is_path(path: &str) -> bool {
@@ -51,7 +51,9 @@ impl ErrorPage {
         let status = response.status();
         let denied = response.extensions().get::<DeniedReason>().map(|DeniedReason(why)| why.clone());
         let words = words(status, code.0);
-        let (text, advice) = (denied.as_deref().unwrap_or(words.text), words.advice);
+        let fault = response.extensions().get::<RequestFault>().map(|RequestFault(why)| why.clone());
+        let said = denied.or(fault);
+        let (text, advice) = (said.as_deref().unwrap_or(words.text), words.advice);
         let is_away = status.is_server_error();
         let frame = SiteFrame::bare(words.title, self.look, &self.host);
         let path = &self.path;
@@ -125,8 +127,8 @@ const WORDS: &[ErrorWords] = &[
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: "",
         title: "Wardroom cannot reach its database",
-        text: "Your last action was not saved. Nothing is half done, and no one got more rights meanwhile.",
-        advice: "It usually lasts seconds. Wait about 15 seconds, then try again.",
+        text: "Or it did not answer in time. Your last action was not saved, and nothing is half done.",
+        advice: "It usually lasts seconds. Wait a few seconds, then try again.",
     },
 ];
 

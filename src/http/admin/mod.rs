@@ -91,7 +91,7 @@ use http::{Method, StatusCode};
 
 pub(super) use self::errors::{ErrorPage, is_path};
 use self::responses::{see_other, with_cookie, with_headers};
-pub(super) use self::root::answer as root;
+pub(super) use self::root::{answer as root, answer_api as api_roots};
 use self::session::{Session, SessionCookie};
 use self::visit::escaped;
 use super::app::App;
