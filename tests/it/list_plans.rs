@@ -269,7 +269,7 @@ fn reads_all(plan: &str) -> bool {
     let is_sorted = plan.contains("TEMP B-TREE FOR ORDER BY");
     let is_scanned = |table: &&str| plan.lines().any(|line| line.trim() == format!("SCAN {table}"));
     tables.iter().any(|table| plan.contains(&format!("Seq Scan on {table}")))
-        || (is_sorted && aliases.iter().any(|table| is_scanned(table)))
+        || (is_sorted && aliases.iter().any(is_scanned))
 }
 
 /// An audit trail in which few events have any special property.
