@@ -256,6 +256,8 @@ const TASKS = {
 
 export async function judge(person) {
   const hands = new Hands(person);
+  // The second of two keys counts for a second only. Time stands still, so that a slow machine does not miss it.
+  await person.page.clock.setFixedTime(new Date());
   for (const [task, done] of Object.entries(TASKS)) {
     hands.task = task;
     try {
