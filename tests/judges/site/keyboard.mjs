@@ -71,9 +71,10 @@ class Hands {
 
   /** Lists are exchanged in place: this waits for what is announced. */
   async announced(action) {
-    const before = await this.page.locator("#say").textContent();
+    // Two pages of as many rows say the same, so what was said before is taken away first.
+    await this.page.locator("#say").evaluate((line) => { line.textContent = ""; });
     await action();
-    await this.page.waitForFunction((before) => !document.querySelector("#list[aria-busy]") && document.querySelector("#say").textContent !== before, before);
+    await this.page.waitForFunction(() => !document.querySelector("#list[aria-busy]") && document.querySelector("#say").textContent !== "");
     return this.page.locator("#say").textContent();
   }
 }
