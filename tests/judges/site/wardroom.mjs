@@ -96,8 +96,10 @@ export class Wardroom {
     const headers = { ...(key && { Authorization: `Token ${key}` }), ...(body && { "Content-Type": "application/json" }) };
     const ask = () => fetch(`http://127.0.0.1:${this.port}${path}`, { method, headers, body: body && JSON.stringify(body) });
     let answer = await ask();
-    // A busy machine answers 503 now and then; what is asked is the same.
-    for (let many = 0; answer.status === 503 && many < 100; many += 1) {
+    // A busy machine answers 503 or 429 now and then; what is asked is the same, when the server says.
+    for (let many = 0; (answer.status === 503 || (answer.status === 429 && key !== null)) && many < 100; many += 1) {
+      const seconds = Number(answer.headers.get("retry-after") ?? 0);
+      await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
       await answer.text();
       answer = await ask();
     }
