@@ -65,6 +65,17 @@ pub(super) struct RailLink {
     pub(super) current: &'static str,
 }
 
+/// The most characters of a title. With what stands around it, a tab or a list of bookmarks has room for it.
+const TITLE_MAX: usize = 50;
+
+/// Cuts off the end of a title that has a long name in it.
+fn shortened(title: String) -> String {
+    match title.char_indices().nth(TITLE_MAX) {
+        Some(_) => title.chars().take(TITLE_MAX - 1).chain(['…']).collect(),
+        None => title,
+    }
+}
+
 impl SiteFrame {
     /// The frame of a page for a person who may enter. `place` is the path of its entry in the rail.
     pub(super) fn new(title: impl Into<String>, place: &str, visit: &Visit) -> Self {
@@ -84,7 +95,7 @@ impl SiteFrame {
     /// The frame of a page about an error, for which nothing is read.
     pub(super) fn bare(title: impl Into<String>, look: Look, host: &str) -> Self {
         Self {
-            title: title.into(),
+            title: shortened(title.into()),
             assets: &ASSETS,
             look,
             host: host.to_owned(),

@@ -155,9 +155,93 @@ async function lists(person, s, tag) {
   await person.press("Revoke token");
   await person.sees("Revoked.");
 
-  for (const list of ["users", "groups", "tokens"]) {
+  for (const list of ["users", "groups", "permissions", "tokens", "sessions", "audit", "bin", "bin/groups"]) {
+    await person.go(`/admin/${list}`);
+    person.faults.check(await person.main().getByRole("link", { name: "Export CSV" }).count() === 1, `${person.where} ${list}`, "has no link to its CSV");
     const [csv] = await Promise.all([person.page.waitForEvent("download"), person.page.evaluate((path) => { location.href = path; }, `/admin/${list}.csv`).catch(() => {})]);
     person.faults.check((await csv.failure()) === null, person.where, `${list}.csv failed`);
+  }
+}
+
+/** Names in filters become numbers in the address; filters are saved under a name. */
+async function views(person, s, tag) {
+  const filter = async (name) => {
+    await person.go("/admin/users");
+    await person.page.locator("#find summary").click();
+    await person.fill({ "In the group": name });
+    const show = person.page.getByRole("button", { name: "Show these people" });
+    await Promise.all([person.page.waitForURL((url) => url.search !== ""), show.click()]);
+  };
+  await filter("support");
+  await person.press("Support desk", { role: "link" });
+  person.faults.check(new URL(person.page.url()).searchParams.get("group_id") === String(s.desk), person.where, `the group that was offered leads to ${person.page.url()}`);
+  await filter("Support desk");
+  await person.page.waitForLoadState();
+  await person.page.goto(person.page.url());
+  await person.sees("In the group");
+  await person.page.getByText("Save this view").click();
+  await person.fill({ Name: `view ${tag}` });
+  await person.press("Save");
+  await person.sees("The view is saved.");
+  await person.go("/admin/users");
+  await person.follow(`view ${tag}`);
+  await person.sees("In the group");
+  await person.page.getByText("Save this view").click();
+  await person.page.locator("#view-name").evaluate((field) => { field.removeAttribute("required"); field.removeAttribute("maxlength"); });
+  await person.page.locator("#view-name").fill("x".repeat(200));
+  await person.press("Save");
+  await person.sees("The view was not saved");
+  await person.go("/admin/account");
+  await person.press(`Remove view ${tag}`);
+  await person.sees("The view is removed.");
+}
+
+/** Pictures, of others and one's own. */
+async function pictures(person, { at }) {
+  const face = { name: "face.png", mimeType: "image/png", buffer: await person.page.screenshot({ clip: { x: 0, y: 0, width: 200, height: 200 } }) };
+  const text = { name: "face.png", mimeType: "image/png", buffer: Buffer.from("no picture") };
+  for (const page of [`${at}/picture`, "/admin/account/picture"]) {
+    await person.go(page);
+    await person.main().getByLabel("Picture").setInputFiles(text);
+    await person.press("Save picture");
+    await person.sees("The picture was not saved");
+    await person.main().getByLabel("Picture").setInputFiles(face);
+    await person.press("Save picture");
+    await person.sees("The picture is saved.");
+    await person.go(page);
+    const isShown = await person.page.locator("main img").first().evaluate(async (image) => { await image.decode(); return image.naturalWidth > 0; });
+    person.faults.check(isShown, `${person.where} ${page}`, "does not show the picture");
+    await person.press("Remove picture");
+    await person.go(page);
+    person.faults.check(await person.page.locator("main img").count() === 0, `${person.where} ${page}`, "the picture is not removed");
+  }
+}
+
+/** A form that was open for longer than a proof holds keeps what was typed, and leads to a new proof. */
+async function oldProof(person, wardroom, { at }) {
+  await person.go(`${at}/tokens/new`);
+  await person.fill({ Name: "typed before" });
+  await person.tick("All that its owner may");
+  wardroom.ageProofs();
+  await person.press("Issue token");
+  await person.sees("older than 10 minutes");
+  person.faults.check(await person.main().getByLabel("Name", { exact: true }).inputValue() === "typed before", `${person.where} ${person.page.url()}`, "what was typed is lost");
+  const help = person.page.locator("[role=alert] a[href='/admin/confirm']");
+  await person.one(help, "link to a new proof");
+  const [tab] = await Promise.all([person.context.waitForEvent("page"), help.click()]);
+  await tab.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await Promise.all([tab.waitForURL((url) => url.pathname === "/admin"), tab.getByRole("button", { name: "Confirm", exact: true }).click()]);
+  await tab.close();
+  await person.press("Issue token");
+  await shownOnce(person);
+}
+
+/** A note of what was done, with its undo, is on the page after the form, and on no page that only has its address. */
+async function noteOfOthers(person) {
+  for (const path of ["/admin/users?done=deleted&undo=2", "/admin/users?done=bulk-deleted&undo=2.3", "/admin/groups?done=group-deleted&undo=1"]) {
+    await person.page.goto("about:blank");
+    await person.go(path);
+    person.faults.check(await person.main().getByRole("button", { name: "Undo" }).count() === 0, `${person.where} ${path}`, "a link alone shows Undo");
   }
 }
 
@@ -320,8 +404,12 @@ export async function doEverything(person, s, wardroom, tag, hasScripts) {
   if (user) {
     await step("conflict", () => conflict(person, s, wardroom, user));
     await step("tokens", () => tokens(person, s, tag, user));
+    await step("old proof", () => oldProof(person, wardroom, user));
+    await step("pictures", () => pictures(person, user));
   }
   await step("lists", () => lists(person, s, tag));
+  await step("notes", () => noteOfOthers(person));
+  await step("views", () => views(person, s, tag));
   await step("groups", () => groups(person, s, tag));
   await step("permissions", () => permissions(person, tag));
   if (user) await step("recycle bin", () => recycleBin(person, user));

@@ -1,7 +1,6 @@
 // The interface from right to left: nothing overlaps, nothing is cut off, nothing is wider than the window. And names have a
 // direction of their own, whatever the direction of the page.
-import { fits } from "./axe.mjs";
-import { places } from "./places.mjs";
+import { fits } from "./fits.mjs";
 
 /** Pairs of things of a page that cover each other, and things that leave the window. */
 function faultsOfLayout() {
@@ -43,21 +42,20 @@ function namesWithoutDirection(names) {
   return found.slice(0, 3);
 }
 
-export async function judge(person, s, width) {
-  for (const { name, path, status } of places(s)) {
-    await person.go(path, status);
-    const without = await person.page.evaluate(namesWithoutDirection, ["پشتیبانی", "نیلوفر", "کریمی", "موسوی", "گزارش", "שרה"]);
-    person.faults.check(without.length === 0, `names ${name}`, `have no direction of their own: ${without.join(" ")}`);
-    for (const direction of ["ltr", "rtl"]) {
-      await person.page.evaluate((direction) => { document.documentElement.dir = direction; }, direction);
-      const found = await person.page.evaluate(faultsOfLayout);
-      person.faults.check(found.length === 0, `layout ${name}, ${direction}, ${width} px`, found.join(" | "));
-      await fits(person, `layout ${name}, ${direction}`, width);
-    }
-    const left = await person.page.evaluate(() => {
-      const [nav, main] = [document.querySelector("#nav"), document.querySelector("main")];
-      return nav?.getClientRects().length && innerWidth >= 1024 ? nav.getBoundingClientRect().left >= main.getBoundingClientRect().right - 1 : true;
-    });
-    person.faults.check(left, `layout ${name}, rtl, ${width} px`, "the rail is not on the right");
+/** The page as it is now. It is from left to right again afterwards. */
+export async function judgeDirection(person, name, width) {
+  const without = await person.page.evaluate(namesWithoutDirection, ["پشتیبانی", "نیلوفر", "کریمی", "موسوی", "گزارش", "שרה"]);
+  person.faults.check(without.length === 0, `names ${name}`, `have no direction of their own: ${without.join(" ")}`);
+  for (const direction of ["ltr", "rtl"]) {
+    await person.page.evaluate((direction) => { document.documentElement.dir = direction; }, direction);
+    const found = await person.page.evaluate(faultsOfLayout);
+    person.faults.check(found.length === 0, `layout ${name}, ${direction}, ${width} px`, found.join(" | "));
+    await fits(person, `layout ${name}, ${direction}`, width);
   }
+  const isRight = await person.page.evaluate(() => {
+    const [nav, main] = [document.querySelector("#nav"), document.querySelector("main")];
+    return nav?.getClientRects().length && innerWidth >= 1024 ? nav.getBoundingClientRect().left >= main.getBoundingClientRect().right - 1 : true;
+  });
+  person.faults.check(isRight, `layout ${name}, rtl, ${width} px`, "the rail is not on the right");
+  await person.page.evaluate(() => { document.documentElement.removeAttribute("dir"); });
 }

@@ -3,7 +3,7 @@ import { chromium, program } from "./tools.mjs";
 import { PASSWORD } from "./wardroom.mjs";
 
 // For one step of a page. Generous, because the machine may be busy; nothing waits this long if the page works.
-const PATIENCE = 60_000;
+const PATIENCE = 300_000;
 
 export function browser(args = []) {
   // Without a sandbox of its own, because judges also run as root. It opens only our pages.
@@ -40,7 +40,7 @@ export class Person {
 
   async go(path, status = 200) {
     let answer = await this.page.goto(path);
-    for (let many = 0; answer.status() === 503 && many < 20; many += 1) answer = await this.page.goto(path);
+    for (let many = 0; answer.status() === 503 && many < 100; many += 1) answer = await this.page.goto(path);
     this.faults.check(answer.status() === status, `${this.where} ${path}`, `status ${answer.status()}, and not ${status}`);
     return answer;
   }

@@ -2,6 +2,9 @@
 export function places(s) {
   return [
     ["overview", "/admin"],
+    ["overview, 7 days", "/admin?span=7d"],
+    ["overview, 90 days", "/admin?span=90d"],
+    ["overview, wrong span", "/admin?span=century", 400],
     ["users", "/admin/users"],
     ["users, filtered", "/admin/users?is_staff=true&is_active=true&ordering=-last_login"],
     ["users, found", "/admin/users?search=%D9%86"],
@@ -16,6 +19,7 @@ export function places(s) {
     ["user, groups", `/admin/users/${s.long}/groups`],
     ["user, groups found", `/admin/users/${s.person}/groups?search=night`],
     ["user, password", `/admin/users/${s.person}/password`],
+    ["user, picture", `/admin/users/${s.long}/picture`],
     ["user, sign out", `/admin/users/${s.long}/sign-out`],
     ["user, make admin", `/admin/users/${s.long}/admin`],
     ["user, unlock", `/admin/users/${s.id["person.06"]}/unlock`],
@@ -65,6 +69,7 @@ export function places(s) {
     ["bin, purge group", `/admin/bin/groups/${s.oldGroup}/purge`],
     ["settings", "/admin/settings"],
     ["account", "/admin/account"],
+    ["account, picture", "/admin/account/picture"],
     ["confirm", "/admin/confirm?next=/admin/users"],
     ["not found", "/admin/nothing", 404],
   ].map(([name, path, status = 200]) => ({ name, path, status }));

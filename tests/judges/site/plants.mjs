@@ -14,7 +14,7 @@ export const PLANTS = {
   "a field without a label": { judge: "axe", says: /label/, ...page('<label for="f-username">', '<label>') },
   "a grey that is too light, in dark": { judge: "axe", says: /dark: color-contrast/, ...css("@media (prefers-color-scheme: dark) { .sub { color: #444 !important; } }") },
   "a page that is too wide": { judge: "axe", says: /px wide/, ...css("main > .page { min-inline-size: 30rem; }") },
-  "markup that is not valid": { judge: "walk", says: /^(vnu|html-validate) /, ...page("<h1>", "<p><div>x</div></p><h1>") },
+  "markup that is not valid": { judge: "html", says: /^(vnu|html-validate) /, ...page("<h1>", "<p><div>x</div></p><h1>") },
   "a language that is missing": { judge: "lighthouse", says: /lighthouse.*accessibility is/, ...page('lang="en-GB"', "") },
   "forms of others are accepted": { judge: "csrf", says: /status (200|303)/, asked: (headers) => ({ ...headers, "sec-fetch-site": "same-origin" }) },
   "a text becomes markup": { judge: "payloads", says: /a text became markup/, ...page("&#60;img src=x onerror=hook(2)&#62;", "<img src=x onerror=hook(2)>") },
@@ -24,6 +24,6 @@ export const PLANTS = {
   "a list is not announced": { judge: "lists", says: /lists/, ...js("say(fresh.dataset.said)", "say('')") },
   "the address does not follow": { judge: "lists", says: /the (second page|address) is/, ...js("history.pushState({ list: true }, \"\", url)", "0") },
   "the focus is lost": { judge: "lists", says: /the focus is on BODY/, ...js("fresh.focus();", "") },
-  "buttons cover each other": { judge: "direction", says: /layout .* covers/, ...css(".btn { margin-right: -2rem; }") },
-  "a name without a direction": { judge: "direction", says: /no direction of their own/, body: (text, { type }) => (type.startsWith("text/html") ? text.replace(/<\/?bdi[^>]*>/g, "").replaceAll('dir="auto"', "") : text) },
+  "buttons cover each other": { judge: "axe", says: /layout .* covers/, ...css(".btn { margin-right: -2rem; }") },
+  "a name without a direction": { judge: "axe", says: /no direction of their own/, body: (text, { type }) => (type.startsWith("text/html") ? text.replace(/<\/?bdi[^>]*>/g, "").replaceAll('dir="auto"', "") : text) },
 };

@@ -10,7 +10,7 @@ export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const require = createRequire(`${ROOT}target/judges/node/package.json`);
 
 export const { chromium } = require("playwright-core");
-export const { AxeBuilder } = require("@axe-core/playwright");
+export const AXE = require("axe-core").source;
 export const { HtmlValidate } = require("html-validate");
 export const VNU = require("vnu-jar");
 export const lighthouse = async (...given) => {

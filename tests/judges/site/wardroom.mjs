@@ -58,7 +58,14 @@ export class Wardroom {
   }
 
   command(given, input = "") {
-    return run(this.binary, [...given, ...this.where], { input, env: environment });
+    for (;;) {
+      try {
+        return run(this.binary, [...given, ...this.where], { input, env: environment });
+      } catch (error) {
+        // A busy machine: nothing was done, so the same command is given again.
+        if (!/did not answer in time/.test(error.stderr)) throw error;
+      }
+    }
   }
 
   serve(settings, isNew = false) {
@@ -77,13 +84,22 @@ export class Wardroom {
     });
   }
 
+  /** Every proof of who somebody is becomes an hour old. */
+  ageProofs() {
+    const statement = "UPDATE tokens SET created_at = created_at - 3600000000 WHERE kind = 'browser'";
+    if (this.database) return this.sql(statement);
+    return run(program("python3"), ["-c", "import sqlite3, sys; base = sqlite3.connect(sys.argv[1], timeout=600); base.execute(sys.argv[2]); base.commit()", `${this.folder}/wardroom.db`, statement]);
+  }
+
   /** A request to the API, as the admin. */
   async api(method, path, body, key = this.key) {
     const headers = { ...(key && { Authorization: `Token ${key}` }), ...(body && { "Content-Type": "application/json" }) };
     const ask = () => fetch(`http://127.0.0.1:${this.port}${path}`, { method, headers, body: body && JSON.stringify(body) });
     let answer = await ask();
-    // A busy machine answers 503 now and then; what is asked is the same.
-    for (let many = 0; answer.status === 503 && many < 20; many += 1) {
+    // A busy machine answers 503 or 429 now and then; what is asked is the same, when the server says.
+    for (let many = 0; (answer.status === 503 || (answer.status === 429 && key !== null)) && many < 100; many += 1) {
+      const seconds = Number(answer.headers.get("retry-after") ?? 0);
+      await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
       await answer.text();
       answer = await ask();
     }
