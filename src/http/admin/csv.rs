@@ -143,10 +143,10 @@ async fn events(
 /// cell at any of these, so what looks like a formula behind them gets an apostrophe, too.
 fn inert(cell: &str) -> String {
     let mut made = String::with_capacity(cell.len() + 1);
-    if cell.starts_with(['\t', '\r', '\n']) {
+    if cell.starts_with(['\t', '\r', '\n']) || cell.trim_start().starts_with(FORMULA_SIGNS) {
         made.push('\'');
     }
-    let mut is_start = true;
+    let mut is_start = false;
     for sign in cell.chars() {
         if is_start && FORMULA_SIGNS.contains(&sign) {
             made.push('\'');
@@ -251,11 +251,16 @@ mod tests {
     #[test]
     fn no_cell_is_a_formula() {
         for formula in
-            ["=1+1", "+98 912", "-1", "@SUM(A1)", "\tx", "\rx", "\n=x", "  =x", "\u{ff1d}1", "=", "\u{a0}@x"]
+            ["=1+1", "+98 912", "-1", "@SUM(A1)", "\tx", "\rx", "  =x", "\u{ff1d}1", "=", "\u{a0}@x"]
         {
             assert_eq!(inert(formula), format!("'{formula}"), "{formula:?}");
         }
-        for text in ["", "a=b", "'=x", "12", "\u{634}\u{6cc}"] {
+        for (split, inert_text) in
+            [("\n=x", "'\n'=x"), ("x;=1", "x;'=1"), ("x; \"@y", "x; \"'@y"), ("=a|-b", "'=a|'-b")]
+        {
+            assert_eq!(inert(split), inert_text);
+        }
+        for text in ["", "a=b", "'=x", "12", "\u{634}\u{6cc}", "a, b; c"] {
             assert_eq!(inert(text), text);
         }
     }
