@@ -61,7 +61,7 @@ impl Front {
     pub fn new(app: App) -> Self {
         let routes = Router::new().merge(api::router(&app)).merge(ops::router()).merge(docs::router());
         let routes = routes.merge(admin::router(&app)).route("/", any(admin::root));
-        let routes = routes.route("/api/", any(admin::api_roots));
+        let routes = routes.route("/api", any(admin::api_roots));
         let routes = routes.fallback(media::answer);
         let (metrics, settings) = (app.metrics(), app.settings());
         let me = Prepared::new(metrics, app.resource(api::ME), settings);

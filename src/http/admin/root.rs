@@ -1,4 +1,4 @@
-//! `GET /` and `GET /api/`: a browser is led to the site, or sees the roots of the API. All other clients see what they would
+//! `GET /` and `GET /api`: a browser is led to the site, or sees the roots of the API. All other clients see what they would
 //! see without the site.
 
 use askama::Template;
@@ -46,7 +46,7 @@ struct ApiRootsPage {
     roots: &'static [(&'static str, &'static str)],
 }
 
-/// Answers a request for `/api/`.
+/// Answers a request for `/api`; a slash at the end of a path is taken away before.
 pub(in crate::http) async fn answer_api(
     State(app): State<App>,
     request: Request,
