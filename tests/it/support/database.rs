@@ -11,7 +11,7 @@ use wardroom::directory::{Clock, Directory, Location, Settings};
 use super::templates::Templates;
 
 /// Takes back what migration 19 added, except the column `amr` of tokens and what a trigger says of it.
-pub const UNDO_19: &str = "DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
+pub const UNDO_19: &str = "DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name; DROP INDEX audit_events_by_address;
              DROP INDEX tokens_live_sign_ins;
              CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
@@ -184,7 +184,7 @@ impl Database {
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
                  revoked_at, made_by, root ON tokens {action};
              UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL;
-             DROP TABLE saved_views; DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload;
+             DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload;
              DROP TABLE deleted_memberships; DROP TABLE deleted_groups;
              DELETE FROM permissions WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 10"
         );
