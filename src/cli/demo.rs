@@ -16,7 +16,7 @@ use super::listeners::Listeners;
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
-use crate::config::{Config, Flags, ServeFlags};
+use crate::config::{Config, Flags, Loaded, ServeFlags};
 use crate::directory::access::OWN_CODE_MIN;
 use crate::directory::model::{
     Group, GroupId, GroupKey, Permission, PermissionId, Timestamp, TokenId, TokenKey, User, UserDraft,
@@ -58,12 +58,12 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.with("data_dir", data_dir).with("database_url", "");
     let flags = flags.with("avatar_storage", "disk");
-    let config = Config::load(&flags)?.config;
+    let loaded = Config::load(&flags)?;
     // The directory is deleted after the runtime has ended: nothing reads in it any more.
-    on_runtime(serve(config))
+    on_runtime(serve(loaded))
 }
 
-async fn serve(config: Config) -> Result<Report, CliError> {
+async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let settings = settings(&config);
     Directory::create(&settings, &Clock::system()?).await?;
@@ -82,6 +82,7 @@ async fn serve(config: Config) -> Result<Report, CliError> {
         (None, None) => None,
     };
     let server = BoundServer::new(&config, listeners, directory)?;
+    server.show_settings(origins);
     if let Some((site, option)) = place {
         // The demo runs on without a terminal.
         let _ = io::stdout().lock().write_all(instructions(&users, &site, &option).as_bytes());

@@ -217,7 +217,7 @@ fn run(cli: Cli) -> Result<Report, CliError> {
     let load = || Config::load(&common.alone()).map_err(CliError::from);
     match verb {
         Verb::Serve(serve) => {
-            on_runtime(serve::run(Config::load(&common.with(&serve.settings))?.config, serve.init))
+            on_runtime(serve::run(Config::load(&common.with(&serve.settings))?, serve.init))
         }
         Verb::Demo(demo) => demo::run(common.with(&demo.settings)),
         Verb::Compare(compare) => on_runtime(compare::run(compare)),

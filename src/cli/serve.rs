@@ -17,7 +17,8 @@ use super::renewal::keep_current;
 use super::report::{CliError, Report};
 use super::signals::{self, OnHangup};
 use super::statistics::keep_counted;
-use crate::config::{Config, LogFormat, ServeFlags};
+use crate::config::{Config, Loaded, LogFormat, ServeFlags, ShownSetting};
+use crate::directory::users::FirstAdmin;
 use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
 use crate::http::request_log::{log_left_out, report_left_out};
@@ -43,11 +44,13 @@ pub(super) struct Serve {
 }
 
 /// Serves until a signal stops the server.
-pub(super) async fn run(config: Config, init: bool) -> Result<Report, CliError> {
+pub(super) async fn run(Loaded { config, origins, .. }: Loaded, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
     let directory = open(&config, init).await?;
     let listeners = Listeners::open(&config).await?;
-    BoundServer::new(&config, listeners, directory)?.run(OnHangup::Reload).await?;
+    let server = BoundServer::new(&config, listeners, directory)?;
+    server.show_settings(origins);
+    server.run(OnHangup::Reload).await?;
     Ok(Report::silent())
 }
 
@@ -98,6 +101,23 @@ async fn open_once(settings: &Settings, clock: &Clock, init: bool) -> Result<Dir
     }
 }
 
+/// Prints a link that creates the first admin, if there is no user yet and the admin site is on. It is worth nothing once
+/// there is one, and after a restart.
+async fn print_set_up_link(app: &App, listening: &[String], is_tls: bool) {
+    let settings = app.settings();
+    if !settings.admin_site || !matches!(app.directory().first_admin().await, Ok(FirstAdmin::Missing)) {
+        return;
+    }
+    let Ok(code) = app.directory().clock().token_key() else { return };
+    let port = listening.iter().find_map(|name| name.rsplit_once(':')?.1.parse::<u16>().ok());
+    let scheme = if is_tls { "https" } else { "http" };
+    let site = settings.site.public_url.clone();
+    let site = site.unwrap_or_else(|| format!("{scheme}://localhost:{}", port.unwrap_or(80)));
+    let link = format!("{site}/admin/set-up?code={}", code.reveal());
+    app.open_set_up(code);
+    tracing::info!(link, "there is no user yet: open this link in a browser to create the first admin");
+}
+
 /// A server with bound sockets, ready to run.
 pub(super) struct BoundServer {
     app: App,
@@ -139,6 +159,11 @@ impl BoundServer {
         Ok(Self { app, certificates, limits, listeners, workers, avatar_grace })
     }
 
+    /// Keeps the settings in force, without secrets, for the admin site.
+    pub(super) fn show_settings(&self, settings: Vec<ShownSetting>) {
+        self.app.show_settings(settings);
+    }
+
     /// Serves until SIGTERM, SIGINT or a SIGHUP that stops it, then finishes the requests in progress.
     pub(super) async fn run(self, on_hangup: OnHangup) -> Result<(), CliError> {
         // Installed before the first request, so that an early signal does not cut a request off either.
@@ -154,6 +179,7 @@ impl BoundServer {
         let connections = app.metrics().connections.clone();
         let mut servers = Vec::new();
         let front = Front::new(app.clone());
+        let named = listeners.sockets.iter().map(|listening| listening.socket.name()).collect::<Vec<_>>();
         for Listening { socket, passed_as } in listeners.sockets {
             let is_tls = tls.is_some() && matches!(socket, Socket::Tcp(_));
             let name = socket.name();
@@ -180,6 +206,7 @@ impl BoundServer {
             let serving = server::serve(listener, None, limits, unseen, front, workers, shutdown);
             servers.push(tokio::spawn(serving));
         }
+        print_set_up_link(&app, &named, tls.is_some()).await;
         let mut jobs = JoinSet::new();
         for job in JOBS {
             let app = app.clone();
@@ -191,7 +218,7 @@ impl BoundServer {
         });
         jobs.spawn(report_left_out(app.clone()));
         jobs.spawn(keep_current(certificates, app.metrics().certificate_expiry.clone(), hangups));
-        if has_metrics {
+        if has_metrics || app.settings().admin_site {
             jobs.spawn(keep_counted(app.clone()));
         }
         notify(NotifyState::Ready);

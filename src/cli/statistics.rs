@@ -1,4 +1,4 @@
-//! Counts the content of the database for the metrics, from time to time: a scrape reads no table.
+//! Counts the content of the database for the metrics and the admin site, from time to time: neither reads whole tables.
 
 use std::time::{Duration, Instant};
 
@@ -42,5 +42,6 @@ async fn count(directory: &Directory) -> Result<Statistics, crate::directory::Er
         feed_unread: counts.newest_change.saturating_sub(directory.feed_position()).max(0),
         search_pending: counts.search_pending,
         search_waited: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
+        servers: directory.servers().await?,
     })
 }

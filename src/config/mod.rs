@@ -13,6 +13,7 @@ mod flags;
 mod forward_auth;
 mod hosts;
 mod listen;
+mod loaded;
 mod media;
 mod reference;
 mod setting;
@@ -23,7 +24,7 @@ mod values;
 mod variables;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 pub use arguments::{CommonFlags, ServeFlags};
@@ -32,6 +33,7 @@ pub use flags::Flags;
 pub use forward_auth::IdentityHeaders;
 pub use hosts::{AllowedHosts, TrustedProxies};
 pub use listen::ListenAddress;
+pub use loaded::Loaded;
 pub use media::{AvatarStorage, S3Settings};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
 pub use setting::{FlagScope, Setting};
@@ -43,7 +45,7 @@ pub use variables::{ARGUMENT_ENVS, IMPORT_FROM_ENV, MOVE_TO_ENV};
 
 use listen::ListenAddrs;
 use media::{AccessKey, BucketName, RegionName};
-use sources::{Sources, check_pair};
+use sources::Sources;
 use urls::MediaUrl;
 use values::{ByteSize, Hsts, LogLevel, Number, TimeSpan, WordList};
 
@@ -389,58 +391,23 @@ settings! {
     /// written once a minute. Tokens that were made with the sign-in end with it. Other tokens are not affected.
     Serve sign_in_idle_timeout: TimeSpan<0, 31_536_000_000> = "0s";
 
+    /// Whether the admin site is served, below `/admin`.
+    ///
+    /// Staff with a right to read something, and admins, sign in there with their password. Without it, none of its paths
+    /// exists.
+    Serve admin_site: bool = "true";
+
+    /// Whether people can sign in to the admin site over plain HTTP from other machines.
+    ///
+    /// A password and a session that travel in clear text can be stolen. Without this setting, the site accepts sign-ins over
+    /// HTTPS and under the name `localhost` only.
+    Serve admin_insecure: bool = "false";
+
     /// How long revoked and expired tokens stay listed.
     ///
     /// A server deletes them within an hour after that. Keep them at least as long as the backups that you may restore: an
     /// old backup can revive a token whose revocation is no longer recorded.
     Serve keep_ended_tokens_for: TimeSpan<0, 315_360_000_000> = "90days";
-}
-
-/// A configuration, and the origin of each of its values.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    /// The values.
-    pub config: Config,
-    /// Every setting in the order of `SETTINGS`, for `config show`.
-    pub origins: Vec<ShownSetting>,
-    /// The file that was read, if any.
-    pub file: Option<PathBuf>,
-}
-
-impl Config {
-    /// Whether the data directory is the default one.
-    pub fn is_default_data_dir(&self) -> bool {
-        SETTINGS
-            .iter()
-            .any(|setting| setting.key == "data_dir" && Path::new(setting.default) == self.data_dir)
-    }
-
-    /// Reads every setting from these flags, this process's environment and the file.
-    pub fn load(flags: &Flags) -> Result<Loaded, ConfigError> {
-        variables::check(&SETTINGS, sources::process_variables())?;
-        Self::load_from(flags, &sources::process_environment, Path::new(DEFAULT_FILE))
-    }
-
-    /// Reads every setting from these flags, this environment and the named or the default file.
-    pub fn load_from(
-        flags: &Flags,
-        environment: Environment<'_>,
-        default_file: &Path,
-    ) -> Result<Loaded, ConfigError> {
-        let mut sources = Sources::open(&SETTINGS, flags, environment, default_file)?;
-        let mut config = Self::take(&mut sources)?;
-        let file = sources.path().map(Path::to_owned);
-        let mut origins = sources.shown;
-        let url_file = config.database_url_file.as_deref();
-        database_url::complete(&mut config.database_url, url_file, &mut origins, environment)?;
-        media::complete(&mut config.s3_secret_key_file, &mut origins, environment);
-        check_pair(&origins, ["tls_certificate", "tls_key"])?;
-        media::check(&config, &origins)?;
-        if let Some(url) = &config.public_url {
-            config.allowed_hosts.also(url.host());
-        }
-        Ok(Loaded { config, origins, file })
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Tests of the list of settings, and of everything that it produces.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;

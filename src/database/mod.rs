@@ -270,6 +270,14 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         self.backend.timeout()
     }
 
+    /// Returns the free and the whole space of the disk of SQLite's file, in bytes; `None` on PostgreSQL.
+    pub(crate) fn disk_space(&self) -> Option<(u64, u64)> {
+        match &self.backend {
+            Backend::Sqlite { directory, .. } => sqlite::disk_space(directory),
+            Backend::Postgres { .. } => None,
+        }
+    }
+
     /// Returns the counter of reads, for the metrics.
     pub(crate) fn reads(&self) -> Counter {
         self.reads.clone()

@@ -38,8 +38,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     {
         self.check_same_file()?;
         let permit = self.snapshots.acquire(LONG_READ_TIMEOUT).await?;
-        self.reads.inc();
-        let backend = self.backend.clone();
+        let (backend, reads) = (self.backend.clone(), self.reads.clone());
         let (stop, cancellation) = (StopSignal::without_deadline(), Arc::new(Cancellation::of(&backend)));
         let _cancel_on_drop =
             CancelOnDrop { _stop: stop.stop_on_drop(), cancellation: Arc::clone(&cancellation) };
@@ -48,7 +47,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
             let link = backend.snapshot(&stop)?;
             cancellation.arm(&link);
             // A panic is caught here so that the connection never returns to the pool with an open transaction.
-            let tx = Tx::stoppable(&link, &stop);
+            let tx = Tx::for_reading(&link, &stop, &reads);
             let outcome = catch_unwind(AssertUnwindSafe(|| work(&tx)))
                 .unwrap_or_else(|_| Err(DatabaseError::Broken("the work of a read panicked".into()).into()));
             if let Err(DatabaseError::Damaged(_)) = tx.check_fatal() {

@@ -14,7 +14,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use self::file::open;
-pub(crate) use self::file::{check_file, create, existing, file, prepare_directory, remove, unfinished};
+pub(crate) use self::file::{
+    check_file, create, disk_space, existing, file, prepare_directory, remove, unfinished,
+};
 use super::error::DatabaseError;
 use super::long_reads::StopSignal;
 use super::open::OpenError;

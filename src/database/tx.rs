@@ -7,6 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use prometheus_client::metrics::counter::Counter;
+
 use super::error::DatabaseError;
 use super::link::Link;
 use super::long_reads::StopSignal;
@@ -25,6 +27,8 @@ pub(crate) struct Tx<'a> {
     pipeline: Option<RefCell<Pipeline<'a>>>,
     /// Stops the transaction before the next statement, if its caller can go away.
     stop: Option<&'a StopSignal>,
+    /// Counts the statements that read, if the transaction is a snapshot.
+    reads: Option<&'a Counter>,
     /// The first error after which the transaction must not be committed, whatever its work makes of it.
     fatal: RefCell<Option<DatabaseError>>,
 }
@@ -51,13 +55,14 @@ impl<'a> Tx<'a> {
             is_dirty: Cell::default(),
             pipeline: None,
             stop: None,
+            reads: None,
             fatal: RefCell::default(),
         }
     }
 
-    /// Creates a transaction in which no statement begins after the signal is set.
-    pub(crate) fn stoppable(link: &'a Link, stop: &'a StopSignal) -> Self {
-        Self { stop: Some(stop), ..Self::new(link) }
+    /// Creates a transaction for reading, in which no statement begins after the signal is set. Each is counted.
+    pub(crate) fn for_reading(link: &'a Link, stop: &'a StopSignal, reads: &'a Counter) -> Self {
+        Self { stop: Some(stop), reads: Some(reads), ..Self::new(link) }
     }
 
     /// Creates a transaction in which [`Tx::send`] does not wait; [`Tx::await_sent`] does.
@@ -163,6 +168,9 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and reads all its rows.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
+        if let Some(reads) = self.reads {
+            reads.inc();
+        }
         let rows = self.stop.map_or(Ok(()), StopSignal::check).and_then(|()| self.note(self.link.all(sql)));
         if rows.is_err() || !sql.text().starts_with("SELECT") {
             self.is_dirty.set(true);

@@ -5,6 +5,7 @@
 //! the database (the last admin) are checked by the use cases, inside their transactions.
 
 mod codes;
+mod proof;
 mod scopes;
 
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use super::model::{Group, GroupFields, Identity, Scope, User, UserFields};
 use crate::network::client_network;
 
 pub use self::codes::*;
+pub use self::proof::*;
 pub use self::scopes::*;
 
 /// The one who acts, and where the request came from.
@@ -114,7 +116,7 @@ pub enum Action<'a> {
     ReadSelf,
     /// Change these fields of the actor's own record.
     UpdateSelf(&'a UserFields),
-    /// Change the actor's own password, for which the present one is needed.
+    /// Change what only the actor has: the password, for which the present one is needed, and saved views.
     ManageSelf,
     /// Delete this user, from the recycle bin too.
     DeleteUser(&'a User, &'a Rights),
@@ -421,6 +423,11 @@ pub fn may_take_binned_names(actor: &Actor) -> bool {
 /// Whether a user holds the permission that an action needs.
 pub fn holds_permission<A: NeedsPermission>(identity: &Identity) -> bool {
     holds(identity, A::CODE)
+}
+
+/// Whether a person holds the right of a code, built in or not: an admin all, staff those of their permissions.
+pub fn holds_right(identity: &Identity, code: i64) -> bool {
+    holds(identity, code)
 }
 
 /// Whether a user holds the right of this code: an admin holds all, staff those of their permissions.

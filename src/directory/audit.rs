@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 35] = [
+pub const ACTIONS: [(&str, &str); 38] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -61,6 +61,7 @@ pub const ACTIONS: [(&str, &str); 35] = [
     ("refusals.left_out", "refusals that were counted only, because there were too many"),
     ("request.refused", "requests of a user or client were refused"),
     ("sign_in", "a user signed in with a password"),
+    ("sign_in.confirm", "a user proved again who they are, in a browser session"),
     ("sign_in.idle", "sign-ins ended because they were not used"),
     ("sign_in.refused", "a sign-in failed"),
     ("sign_out", "a user was signed out"),
@@ -81,6 +82,8 @@ pub const ACTIONS: [(&str, &str); 35] = [
     ("user.unlock", "failed sign-ins of a user were forgotten"),
     ("user.update", "a user was changed"),
     ("value.taken", "callers met usernames, addresses or numbers that others have"),
+    ("view.remove", "a user removed a saved view of a list"),
+    ("view.save", "a user saved a view of a list"),
 ];
 
 /// Events of one page of an export.
@@ -98,7 +101,13 @@ impl Directory {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, Error> {
         authorize(actor, Action::ReadAudit)?;
-        self.store.all(store::audit::list(filter, limit.min(1001).into())).await
+        self.store.all(store::audit::list(filter, limit.min(1001).into(), self.clock.now())).await
+    }
+
+    /// Returns the query plan of the database for a page of events.
+    pub async fn explain_audit(&self, actor: &Actor, filter: &AuditFilter) -> Result<String, Error> {
+        authorize(actor, Action::ReadAudit)?;
+        self.store.plan(store::audit::list(filter, 51, self.clock.now())).await
     }
 
     /// Returns the events of a filter after a number, oldest first, at most [`EXPORT_PAGE`]. Each has its number and a line of

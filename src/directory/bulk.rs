@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 
 use super::Directory;
-use super::access::{Action, Actor};
+use super::access::{Action, Actor, authorize};
 use super::avatars::NewAvatar;
 use super::change::Written;
 use super::error::Error;
 use super::model::{
-    DeletedGroup, DeletedUser, Expected, Group, GroupId, GroupKey, Token, TokenId, User, UserDraft, UserId,
-    UserKey, ValidationErrors, Violation,
+    DeletedGroup, DeletedUser, Expected, Group, GroupId, GroupKey, ListedToken, Token, TokenId, User,
+    UserDraft, UserId, UserKey, ValidationErrors, Violation,
 };
 use super::password::UNUSABLE;
+use super::store::token_list;
 use super::unique_values::UniqueValues;
 use super::users::{self, Proven};
 use super::{groups, recycle_bin, tokens};
@@ -53,6 +54,20 @@ impl Directory {
             Ok(change.written(users, Action::ReadUsers))
         })
         .await
+    }
+
+    /// Returns those tokens that have one of these ids, with their owners, in no order.
+    pub async fn selected_tokens(&self, actor: &Actor, ids: &[TokenId]) -> Result<Vec<ListedToken>, Error> {
+        at_most(ids.len())?;
+        authorize(actor, Action::ReadAllTokens)?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found: Vec<ListedToken> = self.store.all(token_list::of_ids(ids)).await?;
+        let unreadable = tokens::unreadable_owner(actor);
+        found.retain(|listed| Some(listed.token.user_id) != unreadable);
+        found.iter_mut().for_each(|listed| tokens::name_owner(actor, listed));
+        Ok(found)
     }
 
     /// Removes users as [`Directory::delete_user`] does.

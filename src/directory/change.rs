@@ -11,10 +11,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Directory;
-use super::access::{Action, Actor, Origin, Who, authorize};
+use super::access::{Action, Actor, Origin, Who, authorize, gives_power, may_now};
 use super::error::Error;
 use super::limiter::{TakenValues, Waits};
-use super::model::{Identity, Timestamp, TokenState};
+use super::model::{Identity, Timestamp, TokenState, User};
 use super::settings::ChangePolicy;
 use super::store::Tx;
 use super::store::identities::{self, CurrentIdentity};
@@ -58,6 +58,21 @@ impl<'t, 'l> Change<'t, 'l> {
     /// Returns an error unless the actor may do this.
     pub(super) fn check(&self, action: Action<'_>) -> Result<(), Error> {
         Ok(authorize(&self.actor, action)?)
+    }
+
+    /// Returns an error unless the actor may do something dangerous now: see [`may_now`].
+    pub(super) fn check_proof_age(&self) -> Result<(), Error> {
+        Ok(may_now(&self.actor, self.now)?)
+    }
+
+    /// Returns an error if a change of a user is dangerous, and the actor may do nothing dangerous now.
+    pub(super) fn check_power(&self, before: Option<&User>, after: &User) -> Result<(), Error> {
+        if gives_power(before, after) { self.check_proof_age() } else { Ok(()) }
+    }
+
+    /// Returns an error if what is deleted now could not be restored, and the actor may do nothing dangerous now.
+    pub(super) fn check_deletion(&self) -> Result<(), Error> {
+        if self.policy.keep_deleted_for.is_zero() { self.check_proof_age() } else { Ok(()) }
     }
 
     /// Returns what was written, and whether its writer may read it.
@@ -123,7 +138,7 @@ impl Directory {
 
     /// Reads the rights of a person again, for work that goes on after its first answer, such as the next page of an
     /// export. Operators and strangers stay the same.
-    pub(super) async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
+    pub async fn confirm(&self, actor: &Actor) -> Result<Actor, Error> {
         let Who::Person(seen) = &actor.who else { return Ok(actor.clone()) };
         let found: Option<CurrentIdentity> = self.store.first(identities::current(seen)).await?;
         let identity = active(found, seen, &actor.origin, self.clock.now())?;

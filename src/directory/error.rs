@@ -89,6 +89,9 @@ pub enum Denial {
     /// Only an actor who holds a right may grant it, revoke it or act with it.
     #[error("You cannot hand on, take away or act with a right that you do not hold.")]
     NotYours,
+    /// The person must first prove who they are again.
+    #[error("Confirm first that it is you: the last proof is older than 10 minutes.")]
+    ProofTooOld,
     /// One active admin must remain.
     #[error("The last active admin cannot be removed, demoted or deactivated.")]
     LastAdmin,

@@ -8,14 +8,15 @@ use super::audit::{self, AuditObject, AuditSnapshot};
 use super::change::{Change, Written};
 use super::error::Error;
 use super::model::{
-    Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, User, UserKey, Version,
+    Expected, Group, GroupDraft, GroupFields, GroupId, GroupKey, Permission, User, UserId, UserKey, Version,
     Violation,
 };
+use super::query::PAGE_MAX;
 use super::store::{self, Tx};
 use super::unique_values::UniqueValues;
 
 /// The most members that one call adds or removes.
-const MEMBERS_MAX: usize = 1000;
+pub(super) const MEMBERS_MAX: usize = 1000;
 
 /// How the members of a group change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,20 @@ impl Directory {
     pub async fn group_details_of_written(&self, group: Group) -> Result<GroupDetails, Error> {
         let permissions = self.store.point_read(store::permissions::of_group(group.id)).await?;
         Ok(GroupDetails { group, permissions })
+    }
+
+    /// Returns members of a group, ordered by id: the first ones after an id. Each page costs the same, however many members
+    /// there are.
+    pub async fn members(
+        &self,
+        actor: &Actor,
+        group: GroupId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, Error> {
+        authorize(actor, Action::ReadGroups)?;
+        authorize(actor, Action::ReadUsers)?;
+        self.store.all(store::users::members(group, after, limit.min(PAGE_MAX + 1))).await
     }
 
     /// Changes the fields of the draft.
@@ -220,6 +235,7 @@ impl MemberChange {
 /// Removes a group, if the actor may.
 pub(super) fn remove(change: &Change<'_, '_>, key: &GroupKey, expected: &Expected) -> Result<Group, Error> {
     let tx = change.tx;
+    change.check_deletion()?;
     let group = tx.existing_group(key)?;
     let members = Members {
         are_any: group.users_count > 0,

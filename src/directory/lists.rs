@@ -1,12 +1,19 @@
 //! Pages of lists.
 
+use std::collections::BTreeMap;
+
 use super::Directory;
 use super::access::{Action, Actor, authorize};
 use super::error::Error;
-use super::model::{Group, ListedToken, User};
+use super::groups::MEMBERS_MAX;
+use super::model::{Group, GroupId, ListedToken, User, UserId, Violation};
 use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
-use super::store::{FromRow, Sql, group_list, token_list, user_list};
+use super::store::groups::GroupName;
+use super::store::{FromRow, Sql, group_list, groups, token_list, user_list, users};
 use super::tokens;
+
+/// The most groups that are named at once.
+const NAMES_MAX: usize = 300;
 
 impl Directory {
     /// Returns a page of users.
@@ -20,6 +27,33 @@ impl Directory {
     pub async fn list_groups(&self, actor: &Actor, query: &GroupQuery) -> Result<Page<Group>, Error> {
         authorize(actor, Action::ReadGroups)?;
         self.page(query, group_list::page(query), group_list::count(query)).await
+    }
+
+    /// Returns the names of groups, of at most 300; none for an actor who may not read groups.
+    pub async fn group_names(
+        &self,
+        actor: &Actor,
+        ids: &[GroupId],
+    ) -> Result<BTreeMap<GroupId, String>, Error> {
+        let ids = ids.get(..ids.len().min(NAMES_MAX)).unwrap_or_default();
+        if ids.is_empty() || authorize(actor, Action::ReadGroups).is_err() {
+            return Ok(BTreeMap::new());
+        }
+        let named: Vec<GroupName> = self.store.all(groups::names(ids)).await?;
+        Ok(named.into_iter().map(|group| (group.id, group.name)).collect())
+    }
+
+    /// Returns the users of these ids, at most 1000, ordered by id. Ids of no user are left out.
+    pub async fn users_of_ids(&self, actor: &Actor, ids: &[UserId]) -> Result<Vec<User>, Error> {
+        authorize(actor, Action::ReadUsers)?;
+        match ids.len() {
+            0 => Ok(Vec::new()),
+            1..=MEMBERS_MAX => self.store.all(users::of_ids(ids)).await,
+            _ => {
+                let text = format!("Ensure this field has no more than {MEMBERS_MAX} elements.");
+                Err(Error::invalid("users", &Violation::Other(text)))
+            }
+        }
     }
 
     /// Returns a page of the tokens of all users, with the expired and revoked ones.

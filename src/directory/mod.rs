@@ -10,6 +10,7 @@
 //! Never in here: HTTP, status codes, terminal output, settings files.
 
 pub mod access;
+pub mod activity;
 pub mod audit;
 pub mod authentication;
 pub mod avatars;
@@ -33,6 +34,7 @@ pub mod query;
 pub mod recycle_bin;
 mod refusals;
 mod request_limits;
+pub mod saved_views;
 mod secret;
 mod settings;
 mod store;
@@ -54,7 +56,7 @@ pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
 use self::identity::Authenticator;
 pub use self::identity::{CachedFor, CachedIdentity, FeedMark, Render, TokenEnd, Unauthenticated};
-use self::limiter::{RefusalLimiter, RequestLimiter};
+use self::limiter::{ActivityCounters, RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity, NamedIdentity};
 use self::password::Hasher;
 pub use self::refusals::Refusal;
@@ -81,6 +83,10 @@ pub struct Directory {
     /// Limits the audit events of refused requests, and of refused sign-ins.
     refusals: RefusalLimiter,
     refused_sign_ins: RefusalLimiter,
+    /// What happened since it was last written.
+    activity: ActivityCounters,
+    /// The id of this process among the servers on the database.
+    server_id: String,
 }
 
 /// How far two clocks differ.
@@ -116,6 +122,7 @@ impl Directory {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
         };
+        let server_id = clock.request_id();
         Ok(Self {
             store,
             authenticator,
@@ -127,6 +134,8 @@ impl Directory {
             requests: RequestLimiter::new(settings.rates),
             refusals: RefusalLimiter::default(),
             refused_sign_ins: RefusalLimiter::default(),
+            activity: ActivityCounters::default(),
+            server_id,
         })
     }
 

@@ -8,7 +8,10 @@ use super::access::{Action, Actor, OWN_CODE_MAX, OWN_CODE_MIN, authorize, built_
 use super::audit::{self, AuditObject};
 use super::change::Change;
 use super::error::Error;
-use super::model::{Permission, PermissionId, PermissionKey, PermissionName, Violation};
+use super::model::{
+    Group, GroupId, Permission, PermissionId, PermissionKey, PermissionName, User, UserId, Violation,
+};
+use super::query::PAGE_MAX;
 use super::store::permissions::Holders;
 use super::store::{self, Tx};
 
@@ -43,6 +46,12 @@ impl Directory {
         self.store.all(store::permissions::list()).await
     }
 
+    /// Returns a permission.
+    pub async fn permission(&self, actor: &Actor, key: &PermissionKey) -> Result<Permission, Error> {
+        let known = self.permissions(actor).await?;
+        known.into_iter().find(|one| key.is(one)).ok_or_else(|| Error::not_found("permission", key))
+    }
+
     /// Returns how many users and groups have a permission.
     pub async fn permission_holders(
         &self,
@@ -61,11 +70,36 @@ impl Directory {
         actor: &Actor,
         key: &PermissionKey,
     ) -> Result<PermissionDetails, Error> {
-        let known = self.permissions(actor).await?;
-        let permission = known.into_iter().find(|one| key.is(one));
-        let permission = permission.ok_or_else(|| Error::not_found("permission", key))?;
+        let permission = self.permission(actor, key).await?;
         let holders = self.permission_holders(actor, permission.id).await?;
         Ok(PermissionDetails { permission, holders })
+    }
+
+    /// Returns users that a permission is attached to, ordered by id: the first ones after an id. Users who have it through a
+    /// group alone are not among them.
+    pub async fn users_with_permission(
+        &self,
+        actor: &Actor,
+        permission: PermissionId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<Vec<User>, Error> {
+        authorize(actor, Action::ReadPermissions)?;
+        authorize(actor, Action::ReadUsers)?;
+        self.store.all(store::users::with_permission(permission, after, limit.min(PAGE_MAX + 1))).await
+    }
+
+    /// Returns groups that a permission is attached to, ordered by id: the first ones after an id.
+    pub async fn groups_with_permission(
+        &self,
+        actor: &Actor,
+        permission: PermissionId,
+        after: Option<GroupId>,
+        limit: u32,
+    ) -> Result<Vec<Group>, Error> {
+        authorize(actor, Action::ReadPermissions)?;
+        authorize(actor, Action::ReadGroups)?;
+        self.store.all(store::groups::with_permission(permission, after, limit.min(PAGE_MAX + 1))).await
     }
 
     /// Creates a permission, with one more than the highest code so far, at least [`OWN_CODE_MIN`], if none is given.
@@ -127,6 +161,7 @@ impl Directory {
     pub async fn remove_permission(&self, actor: &Actor, key: &PermissionKey) -> Result<Permission, Error> {
         let key = key.clone();
         self.change(actor, move |change| {
+            change.check_proof_age()?;
             change.check(Action::ChangePermissions)?;
             let gone = existing(change.tx, &key)?;
             check_not_built_in(&gone)?;

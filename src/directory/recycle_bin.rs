@@ -118,6 +118,7 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
     }
     tx.set_user_permissions(id, &tx.existing_permissions(&permissions)?)?;
     change.check(Action::RestoreUser(&user, &tx.rights(id)?.into()))?;
+    change.check_power(None, &user)?;
     let back = tx.existing_user_state(&UserKey::Id(id))?;
     let restored = audit::all_fields(users::snapshot(&back.user, &back.codes));
     audit::record(change, "user.restore", &AuditObject::User(&back.user), restored)?;
@@ -126,6 +127,7 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
 
 /// Removes a user from the recycle bin, if the actor may.
 pub(super) fn purge(change: &Change<'_, '_>, id: UserId) -> Result<DeletedUser, Error> {
+    change.check_proof_age()?;
     let (deleted, RestorableUser { user, permissions, .. }) = binned(change, id)?;
     let rights = change.tx.rights_from(&user.groups, &permissions)?;
     change.check(Action::DeleteUser(&user, &rights.into()))?;
@@ -137,6 +139,7 @@ pub(super) fn purge(change: &Change<'_, '_>, id: UserId) -> Result<DeletedUser, 
 
 /// Removes a user, if the actor may.
 pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected) -> Result<User, Error> {
+    change.check_deletion()?;
     let tx = change.tx;
     let last = tx.existing_user_state(key)?;
     change.check(Action::DeleteUser(&last.user, &tx.rights(last.user.id)?.into()))?;

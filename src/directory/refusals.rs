@@ -11,7 +11,7 @@ use super::audit::{AuditObject, record};
 use super::change::Change;
 use super::error::Error;
 use super::limiter::LeftOut;
-use super::model::{Bearer, Identity, Timestamp, TokenState};
+use super::model::{Bearer, Identity, Timestamp, TokenKind, TokenState};
 use super::store::identities;
 
 /// A refusal that may be recorded.
@@ -39,6 +39,20 @@ impl Directory {
         Some(Refusal { bearer, origin, request, reason, left_out })
     }
 
+    /// Records that a request without a known token was refused because of where it came from, unless the limit is reached.
+    pub async fn note_refused_stranger(&self, origin: &Origin, request: String, why: &'static str) {
+        let now = self.clock.now();
+        let Some(left_out) = self.refusals.take(now, origin.network(), None) else { return };
+        let changes = left_out.add_to(json!({ "asked": request, "why": why }));
+        let actor = Actor { who: Who::Anonymous, origin: origin.clone() };
+        let recorded = self.change(&actor, move |change| {
+            record(change, "request.refused", &AuditObject::Directory, changes.clone())
+        });
+        if let Err(error) = recorded.await {
+            tracing::warn!(%error, "cannot record a refused request");
+        }
+    }
+
     /// Records a refusal. The refusal is final whether or not that succeeds.
     pub async fn note_refusal(&self, refusal: &Refusal) {
         let Refusal { bearer, origin, request, reason, left_out } = refusal;
@@ -57,7 +71,10 @@ impl Directory {
             let who = if is_known { Who::Person(Arc::new(identity)) } else { Who::Anonymous };
             let actor = Actor { who, origin: origin.clone() };
             let change = Change::begin(tx, now, &actor, policy)?;
-            let why = reason.as_deref().or(state).unwrap_or("it was not good");
+            let why = reason.as_deref().or(state).unwrap_or(match token.kind {
+                TokenKind::Browser => "a browser session opens the admin site alone",
+                _ => "it was not good",
+            });
             let mut changes = json!({ "asked": request, "why": why });
             if is_known {
                 return record(&change, action, &AuditObject::Directory, left_out.add_to(changes));

@@ -83,11 +83,20 @@ impl Expiry {
     }
 }
 
-/// When the calling token expires; `None` also for actors without one.
+/// When the calling token expires; `None` also for actors without one. A browser session does not count: it makes and changes
+/// tokens only shortly after its owner proved who they are, which a stolen cookie cannot.
 fn expiry_of_caller(actor: &Actor) -> Option<Timestamp> {
     match &actor.who {
-        Who::Person(identity) => identity.token.expires_at,
-        Who::Operator(_) | Who::Anonymous => None,
+        Who::Person(identity) if identity.token.kind != TokenKind::Browser => identity.token.expires_at,
+        Who::Person(_) | Who::Operator(_) | Who::Anonymous => None,
+    }
+}
+
+/// The sign-in that tokens belong to which the actor makes; a browser session makes independent ones.
+fn sign_in_of(actor: &Actor) -> Option<&KeptDigest> {
+    match &actor.who {
+        Who::Person(identity) if identity.token.kind != TokenKind::Browser => identity.token.root.as_ref(),
+        Who::Person(_) | Who::Operator(_) | Who::Anonymous => None,
     }
 }
 
@@ -139,6 +148,7 @@ impl Directory {
             let Change { tx, now, .. } = *change;
             let owner = tx.existing_user(&owner)?;
             change.check(Action::IssueToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check_proof_age()?;
             let end = end.resolve(&change.actor, now)?;
             let narrowing = narrowing::of_new(change, &fields)?;
             let new = new_token(owner.id, name.clone().into(), TokenKind::Api, &key, now, end);
@@ -186,6 +196,7 @@ impl Directory {
             let tx = change.tx;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check_proof_age()?;
             check_not_revoked(&old)?;
             let narrowing = narrowing::of_changed(change, &fields, &old.narrowing)?;
             // An expiry that stays as it is, is no change. For an actor who may not read the token it is one: otherwise the
@@ -245,6 +256,7 @@ impl Directory {
             let Change { tx, now, .. } = *change;
             let (owner, old) = owned(tx, owner.as_ref(), id)?;
             change.check(Action::UpdateToken(&owner, &tx.rights(owner.id)?.into()))?;
+            change.check_proof_age()?;
             check_not_revoked(&old)?;
             check_same_sign_in(&change.actor, &old)?;
             narrowing::check_reach(change, &old.narrowing)?;
@@ -260,7 +272,7 @@ impl Directory {
             }
             let ended = match old.kind {
                 TokenKind::SignIn => end_oldest_sign_ins(change, owner.id, Some(&old))?,
-                TokenKind::Api | TokenKind::Imported => Vec::new(),
+                TokenKind::Api | TokenKind::Imported | TokenKind::Browser => Vec::new(),
             };
             let root = old.root.clone().or(new.root);
             let token = tx.insert_token(NewToken { root, narrowing: old.narrowing.clone(), ..new })?;
@@ -312,14 +324,17 @@ fn owned(tx: &Tx<'_>, owner: Option<&UserKey>, id: TokenId) -> Result<(User, Tok
     }
 }
 
-/// Checks that a token is not revoked.
+/// Checks that a token can be changed: it is neither revoked nor a browser session.
 fn check_not_revoked(token: &Token) -> Result<(), Error> {
+    let wrong =
+        |message: &str| Err(Error::invalid("non_field_errors", &Violation::Other(message.to_owned())));
     match token.revoked_at {
+        Some(_) => wrong("This token is revoked for good."),
+        // Each of its keys is the proof that a person has just given.
+        None if token.kind == TokenKind::Browser => {
+            wrong("This is a browser session: it can only be revoked.")
+        }
         None => Ok(()),
-        Some(_) => Err(Error::invalid(
-            "non_field_errors",
-            &Violation::Other("This token is revoked for good.".to_owned()),
-        )),
     }
 }
 
@@ -353,12 +368,9 @@ fn check_latest_end(end: Option<Timestamp>, latest: Option<Timestamp>) -> Result
 
 /// Binds a token that gets a new life, or more rights, to the sign-in that gives it, so that it ends with that sign-in.
 fn bind_to_sign_in(change: &Change<'_, '_>, id: TokenId) -> Result<(), Error> {
-    match &change.actor.who {
-        Who::Person(identity) => match &identity.token.root {
-            Some(root) => change.tx.bind_token(id, root),
-            None => Ok(()),
-        },
-        Who::Operator(_) | Who::Anonymous => Ok(()),
+    match sign_in_of(&change.actor) {
+        Some(root) => change.tx.bind_token(id, root),
+        None => Ok(()),
     }
 }
 
@@ -380,7 +392,7 @@ fn check_same_sign_in(actor: &Actor, token: &Token) -> Result<(), Error> {
 /// Sets what made a new token. A token that a token makes belongs to the sign-in of that one.
 fn made_by_actor(new: NewToken, actor: &Actor) -> NewToken {
     match &actor.who {
-        Who::Person(identity) => NewToken { made_by: Maker::Token, root: identity.token.root.clone(), ..new },
+        Who::Person(_) => NewToken { made_by: Maker::Token, root: sign_in_of(actor).cloned(), ..new },
         Who::Operator(_) | Who::Anonymous => NewToken { made_by: Maker::Operator, ..new },
     }
 }
@@ -410,5 +422,6 @@ pub(super) fn new_token(
         made_by: Maker::Unknown,
         root: None,
         narrowing: Narrowing::default(),
+        amr: None,
     }
 }

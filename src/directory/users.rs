@@ -1,13 +1,17 @@
 //! Use cases about users.
 
+mod details;
+mod first_admin;
 mod rules;
 mod state;
 
 use std::sync::Arc;
 
+pub use self::details::UserDetails;
+pub use self::first_admin::FirstAdmin;
 pub(super) use self::rules::{Proven, check_last_admin, check_returning};
 use self::rules::{check_new_values, check_proof};
-use self::state::{apply, new_user, version};
+use self::state::{apply, new_user};
 pub(super) use self::state::{check_version, snapshot};
 use super::Directory;
 use super::access::{Action, Actor, Rights, Who, authorize};
@@ -16,10 +20,7 @@ use super::authentication::{PasswordProof, forget_attempts, write_password};
 use super::avatars::{AvatarChange, NewAvatar};
 use super::change::{Change, Written};
 use super::error::Error;
-use super::model::{
-    Expected, Group, Permission, Scope, User, UserDraft, UserFields, UserId, UserKey, UserState, Version,
-    Violation,
-};
+use super::model::{Expected, Scope, User, UserDraft, UserFields, UserId, UserKey, UserState, Violation};
 use super::password::{Password, PasswordOwner, UNUSABLE};
 use super::store::{self, Tx};
 use super::tokens;
@@ -79,25 +80,6 @@ impl Directory {
             Some(own) if has_scope(actor, Scope::MeRead) => Ok(own.clone()),
             _ => self.user(actor, key).await,
         }
-    }
-
-    /// Returns a user with its groups and permissions.
-    pub async fn user_details(&self, actor: &Actor, key: &UserKey) -> Result<UserDetails, Error> {
-        let user = self.user(actor, key).await?;
-        self.user_details_of_written(user).await
-    }
-
-    /// Returns the same about a user that the caller has just written, which needs no right to read.
-    pub async fn user_details_of_written(&self, user: User) -> Result<UserDetails, Error> {
-        let groups = match user.groups.is_empty() {
-            true => Vec::new(),
-            false => self.store.point_read(store::groups::of_user(user.id)).await?,
-        };
-        let held = self.store.point_read(store::permissions::held(user.id)).await?;
-        let held = store::permissions::each_once(held);
-        let own = held.iter().filter(|held| held.is_own).map(|held| held.permission.clone()).collect();
-        let all = held.into_iter().map(|held| held.permission).collect();
-        Ok(UserDetails { user, groups, permissions: own, effective_permissions: all })
     }
 
     /// Changes the fields of the draft, and the password if one is given.
@@ -277,19 +259,6 @@ impl From<Option<Password>> for Passwords {
     }
 }
 
-/// A user with its groups and permissions.
-#[derive(Clone, Debug)]
-pub struct UserDetails {
-    /// The user.
-    pub user: User,
-    /// The groups it belongs to.
-    pub groups: Vec<Group>,
-    /// The permissions attached to it.
-    pub permissions: Vec<Permission>,
-    /// The permissions it holds, including those of its groups.
-    pub effective_permissions: Vec<Permission>,
-}
-
 /// Creates a user, if the actor may write these fields.
 pub(super) fn create(
     change: &Change<'_, '_>,
@@ -306,6 +275,7 @@ pub(super) fn create(
     tx.forget_deleted_memberships(id)?;
     attach(tx, id, fields)?;
     change.check(Action::CreateUser(fields, &tx.rights(id)?.into()))?;
+    change.check_power(None, &new)?;
     let made = tx.existing_user_state(&UserKey::Id(id))?;
     let mut shown = snapshot(&made.user, &made.codes);
     shown.extend(avatar.event(None, &made.user).map(|shown| ("avatar", shown)));
@@ -331,8 +301,13 @@ pub(super) fn update(
         false => Vec::new(),
     };
     change.check(Action::UpdateUser(old, fields, &Rights::concerned(&rights, &[])))?;
-    check_version(&before, expected)?;
+    let is_own = matches!(&change.actor.who, Who::Person(identity) if identity.user.id == old.id);
+    if hash.is_some() && !is_own {
+        change.check_proof_age()?;
+    }
     let mut new = UserState { user: apply(old, fields, change.now), codes: before.codes.clone() };
+    change.check_power(Some(old), &new.user)?;
+    check_version(&before, expected)?;
     avatar.write_to(&mut new.user);
     check_proof(change, old, &new.user, proven)?;
     if old.is_admin && old.is_active && !(new.user.is_admin && new.user.is_active) {
@@ -404,14 +379,6 @@ fn save(
     }
     audit::record(change, "user.update", &AuditObject::User(&new.user), changes)?;
     Ok(new.user)
-}
-
-impl UserDetails {
-    /// Returns the version of the user.
-    pub fn version(&self) -> Version {
-        let codes: Vec<_> = self.permissions.iter().map(|permission| permission.code).collect();
-        version(&self.user, &codes)
-    }
 }
 
 /// Sets the groups and permissions of the user to those of the fields.

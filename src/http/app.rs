@@ -1,15 +1,18 @@
 //! The state that every request shares: the directory, the settings, the metrics, and the budgets.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use super::avatar_cache::AvatarCache;
 use super::resource::{Resource, Resources};
 use super::settings::HttpSettings;
+use crate::config::ShownSetting;
 use crate::directory::Directory;
 use crate::directory::limiter::RefusalLimiter;
+use crate::directory::model::TokenKey;
 use crate::media::Media;
 use crate::media::storage::Storage;
 use crate::server::memory::MemoryBudget;
@@ -32,6 +35,10 @@ struct AppState {
     /// Limits the log lines of refused requests, and those about headers of proxies.
     refusal_lines: RefusalLimiter,
     header_lines: RefusalLimiter,
+    /// The code of the link that creates the first admin.
+    set_up_code: OnceLock<TokenKey>,
+    /// The settings in force, without secrets, for the page that shows them.
+    shown_settings: OnceLock<Vec<ShownSetting>>,
 }
 
 impl App {
@@ -70,6 +77,8 @@ impl App {
             draining,
             refusal_lines,
             header_lines,
+            set_up_code: OnceLock::new(),
+            shown_settings: OnceLock::new(),
         }))
     }
 
@@ -126,6 +135,29 @@ impl App {
     /// Limits the log lines about headers of proxies that cannot be read.
     pub(super) fn header_lines(&self) -> &RefusalLimiter {
         &self.0.header_lines
+    }
+
+    /// Opens the page that creates the first admin, for who has this code. Only this process knows it.
+    pub fn open_set_up(&self, code: TokenKey) {
+        // Opened once; a second code would change nothing.
+        let _ = self.0.set_up_code.set(code);
+    }
+
+    /// Whether a text is the code of the link that creates the first admin.
+    pub(super) fn is_set_up_code(&self, given: &str) -> bool {
+        let code = self.0.set_up_code.get();
+        code.is_some_and(|code| code.reveal().as_bytes().ct_eq(given.as_bytes()).into())
+    }
+
+    /// Keeps the settings in force, without secrets, for the page that shows them.
+    pub fn show_settings(&self, settings: Vec<ShownSetting>) {
+        // Set once, at the start.
+        let _ = self.0.shown_settings.set(settings);
+    }
+
+    /// The settings in force, without secrets; none if the server did not keep them.
+    pub(super) fn shown_settings(&self) -> &[ShownSetting] {
+        self.0.shown_settings.get().map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Marks the server as not ready for new work.

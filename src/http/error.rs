@@ -128,6 +128,20 @@ impl ApiError {
         })
     }
 
+    /// What is wrong with the request; `None` for other errors.
+    fn fault(&self) -> Option<String> {
+        let texts = |(field, texts): (&str, &[String])| match field {
+            "non_field_errors" => texts.join(" "),
+            field => format!("{field}: {}", texts.join(" ")),
+        };
+        match self {
+            Self::BadRequest(why) => Some((*why).to_owned()),
+            Self::Invalid(faults) => Some(faults.iter().map(texts).collect::<Vec<_>>().join(" ")),
+            Self::TookTooLong => Some("It took too long. Nothing was changed.".to_owned()),
+            _ => None,
+        }
+    }
+
     /// The error in the framework's shape.
     pub(super) fn body(&self) -> Value {
         let detail: &str = match self {
@@ -259,6 +273,9 @@ impl IntoResponse for ApiError {
         if let Self::Forbidden(why) | Self::TooNarrow(why) = &self {
             response.extensions_mut().insert(DeniedReason(why.clone()));
         }
+        if let Some(why) = self.fault() {
+            response.extensions_mut().insert(RequestFault(why));
+        }
         let headers = response.headers_mut();
         match self {
             Self::Unauthenticated(_) => {
@@ -310,6 +327,10 @@ pub(super) fn problem(status: StatusCode, ErrorCode(code): ErrorCode, error: Map
 /// Why the caller may not do this. It is kept with the answer for the audit trail.
 #[derive(Clone)]
 pub(super) struct DeniedReason(pub(super) String);
+
+/// What is wrong with a request, in one text. It is kept with the answer for pages.
+#[derive(Clone)]
+pub(super) struct RequestFault(pub(super) String);
 
 /// Makes an answer without a body.
 pub fn no_content() -> Response {

@@ -36,7 +36,7 @@ use super::site::{BaseUrl, nearest};
 use super::throttle;
 use crate::config::AccessLog;
 use crate::directory::limiter::RateLimitStatus;
-use crate::directory::model::Scope;
+use crate::directory::model::{ActivityKind, Scope};
 use crate::directory::{CachedIdentity, Denial, Identity, Unauthenticated};
 use crate::server::{Express, Peer};
 
@@ -123,6 +123,7 @@ async fn answer(
     directory.note_use(&known, now, || found.insert(client()).address);
     let status = authorize(app, &known)?;
     prepared.answered.inc();
+    directory.note_activity(ActivityKind::RequestAnswered);
     let last = last || head.close;
     let origin = head.origin.and_then(|origin| cors::named(&app.settings().cors_origins, origin));
     let (end, length, tls) = (known.expires_at, body.length(&base), peer.tls);

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use futures_util::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH, DATE, EXPECT, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, StatusCode};
 use tower::ServiceExt;
 use tracing::Instrument;
 
+use super::admin::ErrorPage;
 use super::app::App;
 use super::body::{AtMost, Awaited, AwaitsClient, announced_length, is_multipart, unreadable_body};
 use super::error::ApiError;
@@ -31,7 +33,7 @@ use super::reason::{Reason, shown};
 use super::request_log::{InFlight, RequestInfo, log_refused_message};
 use super::resource::RouteName;
 use super::site::{HOST_REFUSED, Site, host};
-use super::{api, cors, docs, forward_auth, media, ops, outgoing, path};
+use super::{admin, api, cors, docs, forward_auth, media, ops, outgoing, path};
 use crate::config::CorsOrigins;
 use crate::directory::Origin;
 use crate::network::client_network;
@@ -58,6 +60,8 @@ impl Front {
     /// Makes the main listener's: the API, its documentation and the operators' routes.
     pub fn new(app: App) -> Self {
         let routes = Router::new().merge(api::router(&app)).merge(ops::router()).merge(docs::router());
+        let routes = routes.merge(admin::router(&app)).route("/", any(admin::root));
+        let routes = routes.route("/api", any(admin::api_roots));
         let routes = routes.fallback(media::answer);
         let (metrics, settings) = (app.metrics(), app.settings());
         let me = Prepared::new(metrics, app.resource(api::ME), settings);
@@ -101,6 +105,7 @@ impl Front {
         let is_read = request.method().is_safe() || self.forward_auth_rule(request.uri().path()).is_some();
         let allowed_origin =
             self.cors_for(&request).map(|origins| cors::allowed_origin(origins, request.headers()));
+        let admin_page = self.admin_page(&request);
         let awaits = AwaitsClient::default();
         let request = request.map(|body| Awaited::new(body, awaits.clone()));
         let work = async {
@@ -117,6 +122,10 @@ impl Front {
             None => Err(ApiError::Unconfirmed("the request took longer than request_timeout".to_owned())),
         };
         let response = outcome.unwrap_or_else(IntoResponse::into_response);
+        let response = match admin_page {
+            Some(page) => page.convert(&self.app, &info.id, response),
+            None => response,
+        };
         let route = response.extensions().get::<RouteName>().cloned();
         let mut response = outgoing::count(response, self.app.memory()).unwrap_or_else(|| {
             let mut response = ApiError::Overloaded.into_response();
@@ -128,6 +137,15 @@ impl Front {
             cors::set_headers(allowed, response.headers_mut());
         }
         response
+    }
+
+    /// What an error page needs, if this is a request for a page of the admin site.
+    fn admin_page<B>(&self, request: &Request<B>) -> Option<ErrorPage> {
+        let path = request.uri().path();
+        let is_on = self.app.settings().admin_site && self.express.is_some() && admin::is_path(path);
+        // After a form, the page of its path may not exist.
+        let again = if request.method() == Method::GET { path } else { "" };
+        is_on.then(|| ErrorPage::of(request.headers(), host(request), again))
     }
 
     /// The text of the rule, if this is a request of forward authentication.

@@ -6,6 +6,7 @@
 //!
 //! There is no SQL here and no rule about users and rights. Handlers call the directory.
 
+mod admin;
 pub mod api;
 pub mod app;
 mod avatar_cache;

@@ -59,6 +59,7 @@ impl Reason {
                      no X-Forwarded-For, one that cannot be read, or only addresses of trusted proxies"
                 }
                 TokenEnd::Idle => "the sign-in was not used for longer than sign_in_idle_timeout",
+                TokenEnd::Browser => "the key is that of a browser session, which opens the admin site alone",
             },
             Unauthenticated::Inactive(_) => "the token's owner is not active",
             Unauthenticated::Failed(error) => {

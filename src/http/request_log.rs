@@ -21,7 +21,7 @@ use super::resource::RouteName;
 use super::site::{Client, forwarded_for, nearest, unreadable_scheme};
 use crate::config::AccessLog;
 use crate::directory::limiter::{LeftOut, RefusalLimiter};
-use crate::directory::model::{TokenId, UserId};
+use crate::directory::model::{ActivityKind, TokenId, UserId};
 use crate::directory::{Bearer, Origin};
 use crate::network::client_network;
 use crate::server::{Peer, PeerAddress};
@@ -72,6 +72,9 @@ impl RequestInfo {
             response.extensions().get::<RouteName>().map_or("none", |route| route.0.as_str()).to_owned();
         let labels = RequestLabels { route, method: known_method(&self.method), status: status.as_u16() };
         app.metrics().requests.get_or_create(&labels).inc();
+        if self.path.starts_with("/api/") {
+            app.directory().note_activity(activity_of(status));
+        }
         let bearer = response.extensions().get::<Bearer>().copied();
         let reason = response.extensions().get::<Reason>().filter(|_| is_failure(status));
         let account = bearer.map(|bearer| bearer.user).or_else(|| reason.and_then(|reason| reason.account));
@@ -130,6 +133,16 @@ pub(super) fn log_refused_message(app: &App, peer: Peer, status: u16, reason: &s
 /// What the lines about one request have in common.
 fn span(id: &str) -> Span {
     tracing::info_span!("request", request_id = %id)
+}
+
+/// What a status of the API counts as.
+fn activity_of(status: StatusCode) -> ActivityKind {
+    match status.as_u16() {
+        401 | 403 | 429 => ActivityKind::RequestRefused,
+        400..=499 => ActivityKind::RequestInvalid,
+        500.. => ActivityKind::RequestFailed,
+        _ => ActivityKind::RequestAnswered,
+    }
 }
 
 fn is_failure(status: StatusCode) -> bool {

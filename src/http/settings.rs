@@ -39,6 +39,10 @@ pub struct HttpSettings {
     pub media_root: PathBuf,
     /// The memory for avatars that were requested recently, in bytes.
     pub media_cache: usize,
+    /// Whether the admin site is served.
+    pub admin_site: bool,
+    /// Whether it accepts sign-ins over plain HTTP from other machines.
+    pub admin_insecure: bool,
 }
 
 impl From<&Config> for HttpSettings {
@@ -63,6 +67,8 @@ impl From<&Config> for HttpSettings {
             media_path: media_path_of(&config.media_url).to_owned(),
             media_root: media_root(config),
             media_cache: config.media_cache,
+            admin_site: config.admin_site,
+            admin_insecure: config.admin_insecure,
         }
     }
 }

@@ -160,6 +160,30 @@ impl Site {
         Self { base: String::new(), path: String::new(), media_url: settings.media_url.clone() }
     }
 
+    /// Returns scheme, `://` and host, as browsers write an origin.
+    pub fn origin(&self) -> &str {
+        &self.base
+    }
+
+    /// Returns the host, with the port if there is one.
+    pub fn host(&self) -> &str {
+        self.base.split_once("://").map_or("", |(_, host)| host)
+    }
+
+    /// Whether browsers accept cookies with `Secure` from it: over HTTPS, and on this machine.
+    pub fn is_trustworthy(&self) -> bool {
+        let host = self.host();
+        // An IPv6 address has brackets around it, and colons within.
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let is_local = name.eq_ignore_ascii_case("localhost")
+            || name.to_ascii_lowercase().ends_with(".localhost")
+            || name.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        self.base.starts_with("https://") || is_local
+    }
+
     /// Makes the absolute URL of the path that was requested, in its spelling, with another query. The parameters are
     /// sorted by name.
     pub fn link(&self, mut parameters: Vec<(String, String)>) -> String {

@@ -32,6 +32,10 @@ pub async fn finish(directory: &Directory) {
         tracing::warn!(%error, "could not write the last token uses");
     }
     note_left_out(directory, true).await;
+    write_activity(directory).await;
+    if let Err(error) = directory.note_stop().await {
+        tracing::warn!(%error, "could not note in the database that this server stops");
+    }
     if let Err(error) = directory.share_rates().await {
         tracing::warn!(%error, "could not share the last request counts");
     }
@@ -55,6 +59,7 @@ async fn write_uses(directory: &Directory) {
     let mut ticks = every(USES_WRITTEN_EVERY);
     loop {
         ticks.tick().await;
+        write_activity(directory).await;
         if let Err(error) = directory.write_uses().await {
             tracing::warn!(%error, "could not write the token uses of the last minute");
             // Without these uses, active users would look idle.
@@ -66,6 +71,13 @@ async fn write_uses(directory: &Directory) {
             Err(error) => tracing::warn!(%error, "could not end idle sign-ins"),
         }
         note_left_out(directory, false).await;
+    }
+}
+
+/// Adds to the counts that charts show.
+async fn write_activity(directory: &Directory) {
+    if let Err(error) = directory.write_activity().await {
+        tracing::warn!(%error, "could not add to the counts of sign-ins and requests: they are kept for the next minute");
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Statistics {
     pub search_pending: i64,
     /// How long the oldest of them has waited.
     pub search_waited: Duration,
+    /// Servers on this database by version, for the admin site; none on SQLite.
+    pub servers: Vec<(String, i64)>,
 }
 
 /// The last count, shared with the job that counts.
@@ -35,6 +37,12 @@ impl LastStatistics {
     /// Replaces the last count.
     pub fn set(&self, statistics: Statistics) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), statistics));
+    }
+
+    /// Returns the last count, if there is one.
+    pub fn last(&self) -> Option<Statistics> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|(_, statistics)| statistics.clone())
     }
 }
 

@@ -87,3 +87,85 @@ both! {
         }
     }
 }
+
+both! {
+    /// Who has a permission: users and groups by id, page after page, for those who may read both.
+    async fn the_holders_of_a_permission_are_listed(backend: Backend) {
+        let site = Site::start(backend).await;
+        let made = send(&site, &site.admin, "POST", PATH, json!({"name": "order_read"})).await.json();
+        let path = format!("{PATH}/{}", made["id"]);
+        let mut expected: Vec<i64> = [&site.alex, &site.staff, &site.plain].map(|who| who.id).into();
+        expected.sort_unstable();
+        for id in &expected {
+            let user = format!("/api/users/{id}");
+            assert_eq!(send(&site, &site.admin, "PATCH", &user, json!({"permissions": [made["id"]]})).await.status, 200);
+        }
+        for group in [3, 7] {
+            let group = format!("/api/users/groups/{group}");
+            assert_eq!(send(&site, &site.admin, "PATCH", &group, json!({"permissions": [made["id"]]})).await.status, 200);
+        }
+        let ids = |answer: &Answer| {
+            let rows = answer.json()["results"].as_array().unwrap().clone();
+            rows.iter().map(|row| row["id"].as_i64().unwrap()).collect::<Vec<_>>()
+        };
+        // Each page names the next, and the last one does not.
+        let (mut found, mut next) = (Vec::new(), format!("{path}/users?limit=2"));
+        for rows in [2, 1] {
+            let page = send(&site, &site.holder, "GET", &next, Value::Null).await;
+            assert_eq!((page.status, ids(&page).len()), (200, rows), "{page}");
+            found.extend(ids(&page));
+            let address = page.json()["next"].as_str().unwrap_or_default().to_owned();
+            next = address.strip_prefix("http://localhost").unwrap_or_default().to_owned();
+        }
+        assert_eq!((found, next.as_str()), (expected, ""));
+        let users = send(&site, &site.holder, "GET", &format!("{path}/users"), Value::Null).await.json();
+        let alex = users["results"].as_array().unwrap().iter().find(|row| row["id"] == 42).unwrap().clone();
+        let listed = send(&site, &site.holder, "GET", "/api/users?username=alex_thompson", Value::Null).await.json();
+        assert_eq!(alex, listed["results"][0], "the same record as in the list of users");
+        let groups = send(&site, &site.holder, "GET", &format!("{path}/groups?format=json"), Value::Null).await;
+        assert_eq!((ids(&groups), &groups.json()["next"]), (vec![3, 7], &Value::Null), "{groups}");
+        assert_eq!(ids(&send(&site, &site.holder, "GET", &format!("{path}/groups?after=3"), Value::Null).await), [7]);
+        for (query, field) in [("limit=0", "limit"), ("limit=1001", "limit"), ("after=x", "after"), ("offset=1", "offset")] {
+            let refused = send(&site, &site.holder, "GET", &format!("{path}/users?{query}"), Value::Null).await;
+            assert!(refused.status == 400 && refused.json()[field].is_array(), "{query}: {refused}");
+        }
+        for kind in ["users", "groups"] {
+            let unknown = send(&site, &site.admin, "GET", &format!("{PATH}/4711/{kind}"), Value::Null).await;
+            assert_eq!(unknown.status, 404, "{unknown}");
+        }
+    }
+}
+
+both! {
+    /// Both rights are needed, of the person and of the token.
+    async fn one_of_two_rights_lists_no_holders(backend: Backend) {
+        let site = Site::start(backend).await;
+        // 2 is group_read, 6 user_read, 14 permission_read.
+        for (permissions, users, groups) in
+            [(vec![6], 403, 403), (vec![14], 403, 403), (vec![6, 14], 200, 403), (vec![2, 14], 403, 200)]
+        {
+            let user = format!("/api/users/{}", site.staff.id);
+            let given = json!({"permissions": permissions});
+            assert_eq!(send(&site, &site.admin, "PATCH", &user, given).await.status, 200);
+            let status = async |kind: &str| {
+                send(&site, &site.staff, "GET", &format!("{PATH}/6/{kind}"), Value::Null).await.status
+            };
+            assert_eq!((status("users").await, status("groups").await), (users, groups), "{permissions:?}");
+        }
+        let issue = async |scopes: Value| {
+            let body = json!({"name": "narrow", "scopes": scopes});
+            let issued = send(&site, &site.admin, "POST", "/api/users/me/tokens", body).await;
+            assert_eq!(issued.status, 201, "{issued}");
+            Persona { key: issued.json()["key"].as_str().unwrap().to_owned(), ..site.admin.clone() }
+        };
+        let path = format!("{PATH}/6/users");
+        for (scopes, status) in [
+            (json!(["user_read"]), 403),
+            (json!(["permission_read"]), 403),
+            (json!(["permission_read", "user_read"]), 200),
+        ] {
+            let narrow = issue(scopes.clone()).await;
+            assert_eq!(send(&site, &narrow, "GET", &path, Value::Null).await.status, status, "{scopes}");
+        }
+    }
+}

@@ -82,6 +82,8 @@ const OPERATIONS: &[Row] = &[
     ("GET", "/api/users/permissions", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/permissions", r#"{"name": "new{n}"}"#, [401, 403, 403, 403, 201]),
     ("GET", "/api/users/permissions/{permission}", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/permissions/{permission}/users", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/permissions/{permission}/groups", "", [401, 403, 403, 200, 200]),
     ("PATCH", "/api/users/permissions/{permission}", r#"{"name": "renamed{n}"}"#, [401, 403, 403, 403, 200]),
     ("DELETE", "/api/users/permissions/{permission}", "", [401, 403, 403, 403, 204]),
     ("GET", "/api/auth/forward/{rule}", "", [401, 403, 200, 200, 200]),

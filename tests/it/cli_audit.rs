@@ -10,12 +10,23 @@ use crate::support::{Backend, Database, Site, both};
 /// Every action that the program records is listed with its meaning, and no other is.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recorded_action_is_listed() {
-    const NOUNS: [&str; 9] =
-        ["user", "group", "token", "permission", "sign_in", "directory", "request", "refusals", "value"];
+    const NOUNS: [&str; 10] = [
+        "user",
+        "group",
+        "token",
+        "permission",
+        "sign_in",
+        "directory",
+        "request",
+        "refusals",
+        "value",
+        "view",
+    ];
     let mut recorded: BTreeSet<String> = ["sign_in", "sign_out"].map(str::to_owned).into();
     for (file, text) in house().into_iter().filter(|(file, _)| file.starts_with("directory/")) {
-        if file.ends_with("tests.rs") || file == "directory/audit.rs" || file.starts_with("directory/store/")
-        {
+        // What charts count has names of the same form, and is no event.
+        let has_other_names = ["directory/audit.rs", "directory/model/activity.rs"].contains(&file.as_str());
+        if file.ends_with("tests.rs") || has_other_names || file.starts_with("directory/store/") {
             continue;
         }
         let text = code(text.split("#[cfg(test)]\nmod tests").next().unwrap());

@@ -90,3 +90,36 @@ both! {
         assert_eq!(database.number("SELECT count(*) FROM audit_events").await, before);
     }
 }
+
+both! {
+    /// Who has a permission, by name; those who have it through a group are behind the group.
+    async fn a_permission_is_shown_with_its_holders(backend: Backend) {
+        let site = Site::start(backend).await;
+        let database = &site.database;
+        works(database, &["permission", "add", "order_read"]);
+        works(database, &["user", "grant", "staff", "order_read"]);
+        works(database, &["group", "grant", "Billing", "order_read"]);
+        let shown = works(database, &["permission", "show", "order_read"]).out;
+        let staff = format!("users          {} staff\n", site.staff.id);
+        assert!(shown.contains("code           10000\n") && shown.contains("groups         3 Billing\n"), "{shown}");
+        assert!(shown.contains(&staff) && !shown.contains("alex_thompson"), "{shown}");
+        let json = works(database, &["permission", "show", "10000", "--json"]).json();
+        assert_eq!(json["users"], json!([{"id": site.staff.id, "username": "staff"}]));
+        assert_eq!((&json["users_count"], &json["groups_count"]), (&json!(1), &json!(1)));
+        assert_eq!(json["groups"], json!([{"id": 3, "name": "Billing"}]));
+        // More than 100 are shown when they are asked for.
+        for number in 0..101 {
+            let name = format!("many-{number:03}");
+            let draft = wardroom::directory::model::UserDraft { username: Some(name), ..Default::default() };
+            site.directory().create_user(&crate::support::site::operator(), &draft, None).await.unwrap();
+        }
+        database.sql("INSERT INTO user_permissions (user_id, permission_id) SELECT u.id, p.id FROM users u, permissions p WHERE u.username LIKE 'many-%' AND p.code = 10000").await;
+        let some = works(database, &["permission", "show", "order_read"]).out;
+        assert!(some.contains("100 of 102 shown: add --all\n"), "{some}");
+        let all = works(database, &["permission", "show", "order_read", "--all"]).out;
+        assert!(all.contains("many-100") && !all.contains(" shown: "), "{all}");
+        let missing = on(database, &["permission", "show", "order_read", "nothing", "4711"], "");
+        assert_eq!((missing.code, missing.out.as_str()), (3, ""));
+        assert!(missing.err.contains("\"nothing\"") && missing.err.contains("4711"), "{}", missing.err);
+    }
+}

@@ -52,6 +52,8 @@ both! {
             &["group", "show", "Billing", "On call"],
             &["group", "show", "Billing", "--json"],
             &["permission", "list"],
+            &["permission", "show", "user_read", "1202"],
+            &["permission", "show", "user_read", "--all", "--json"],
             &["token", "list", "alex_thompson"],
             &["token", "list", "staff", "--json"],
             &["token", "list"],

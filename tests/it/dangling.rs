@@ -4,6 +4,7 @@
 use wardroom::directory::Clock;
 
 use crate::backup::works;
+use crate::support::database::UNDO_19;
 use crate::support::{Backend, Database, both};
 
 /// Changes the lists that are kept of a deleted user, as they are before: `"permissions":[]`.
@@ -137,9 +138,12 @@ both! {
         keep(&database, "bob", "permissions", "999,\n15,\t1").await;
         keep(&database, "bob", "groups", "77 ,78").await;
         // As version 15 left it: the project has a permission with the code.
-        let (on, truncated) = match backend {
-            Backend::Sqlite => ("", ""),
+        let sqlite = "BEGIN INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id); END";
+        let (on_tokens, action, on, truncated) = match backend {
+            Backend::Sqlite => ("", sqlite, "", ""),
             Backend::Postgres => (
+                " ON tokens",
+                "FOR EACH ROW EXECUTE FUNCTION note_old_user()",
                 " ON groups",
                 "DROP TRIGGER groups_truncated ON groups; SELECT setval(pg_get_serial_sequence('permissions', 'id'), 3);",
             ),
@@ -148,7 +152,9 @@ both! {
              VALUES ({id}, 'g{id}', 'g{id}', {}, '', 'g{id}', '{remains}');", i64::MAX / 4000);
         let remains = |codes: &str| format!(r#"{{"notes":null,"created_at":0,"updated_at":0,"permissions":{codes}}}"#);
         database.sql(&format!(
-            "DROP TRIGGER groups_changed{on}; DROP TRIGGER groups_added{on}; DROP TRIGGER groups_removed{on}; {truncated}
+            "DROP TRIGGER tokens_changed{on_tokens}; ALTER TABLE tokens DROP COLUMN amr; {UNDO_19}
+             CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens {action};
+             DROP TRIGGER groups_changed{on}; DROP TRIGGER groups_added{on}; DROP TRIGGER groups_removed{on}; {truncated}
              UPDATE permissions SET name = 'orders' WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 15; {}{}{}{}",
             row(900, &remains("[1282,null]")), row(901, "{\"permissions\":[1282"), row(902, &remains("[1282, 4711, 1222]")),
             row(903, &remains("null")),

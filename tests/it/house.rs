@@ -326,6 +326,7 @@ fn every_file_says_what_it_is_for() {
 #[test]
 fn writes_of_people_are_changes() {
     let by_themselves = [
+        "directory/activity.rs",
         "directory/authentication/attempts.rs",
         "directory/change.rs",
         "directory/identity/uses.rs",

@@ -2,6 +2,7 @@
 //! cursor costs as much as the first one. The table is large enough for an index to pay off.
 
 use wardroom::directory::Clock;
+use wardroom::directory::model::AuditFilter;
 use wardroom::directory::query::{TokenQuery, UserQuery};
 
 use crate::support::site::operator;
@@ -216,6 +217,8 @@ both! {
             ("scope=user_read", "tokens_with_scopes"),
             ("scope=user_read&state=active&has_expiry=0", "tokens_with_scopes"),
             ("has_networks=1", "tokens_with_networks"),
+            ("kind=browser&state=active", "tokens_of_sign_ins"),
+            ("kind=sign_in", "tokens_of_sign_ins"),
             ("network=10.0.0.0/8", "tokens_with_networks"),
         ] {
             let [_, count] = token_plans(&database, query).await;
@@ -255,6 +258,107 @@ both! {
             Backend::Postgres => plan.contains("tokens_pkey") && plan.contains("Index Cond"),
         };
         assert!(begins, "{plan}");
+    }
+}
+
+/// Whether a plan reads a large table from end to end, or sorts it.
+fn reads_all(plan: &str) -> bool {
+    let tables = ["users", "tokens", "audit_events", "memberships", "activity"];
+    let aliases = ["users", "u", "tokens", "t", "audit_events", "memberships", "own", "activity"];
+    // SQLite calls walking along the rows in their own order a scan, too: without a sort, the limit ends it.
+    let is_sorted = plan.contains("TEMP B-TREE FOR ORDER BY");
+    let is_scanned = |table: &&str| plan.lines().any(|line| line.trim() == format!("SCAN {table}"));
+    tables.iter().any(|table| plan.contains(&format!("Seq Scan on {table}")))
+        || (is_sorted && aliases.iter().any(is_scanned))
+}
+
+/// An audit trail in which few events have any special property.
+async fn filled_with_events(backend: Backend, events: i64) -> Database {
+    let database = filled(backend, 20_000).await;
+    let numbers = match backend {
+        Backend::Sqlite => {
+            format!("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {events})")
+        }
+        Backend::Postgres => format!("WITH n (i) AS (SELECT generate_series(1::bigint, {events}))"),
+    };
+    let bytes = match backend {
+        Backend::Sqlite => "x'00'",
+        Backend::Postgres => "'\\x00'::bytea",
+    };
+    database.sql(&format!(
+        "INSERT INTO audit_events (at, actor_kind, actor_id, actor_name, action, object_kind, object_id, object_name, changes, address, previous_hash, hash) \
+         {numbers} SELECT 1735689600000000 + i * 1000000, 'person', i % 1000 + 1, 'user' || (i % 1000 + 1), \
+           CASE WHEN i % 500 = 0 THEN 'user.create' ELSE 'user.update' END, 'user', i % 20000 + 1, 'user' || (i % 20000 + 1), '{{}}', '10.0.' || (i % 250) || '.7', {bytes}, {bytes} FROM n"
+    )).await;
+    database.sql("INSERT INTO activity (span, starts_at, kind, count) SELECT 'hour', 1740866400000000 - id * 3600000000, 'key.unknown', 1 FROM users").await;
+    if backend == Backend::Postgres {
+        database.sql("VACUUM ANALYZE").await;
+    }
+    database
+}
+
+both! {
+    /// A page of the audit trail is read along an index, whatever its filter by a name, and a late page like the first one.
+    async fn events_are_read_along_indexes(backend: Backend) {
+        let database = filled_with_events(backend, 50_000).await;
+        let directory = database.open(&Clock::system().unwrap()).await;
+        let filter = AuditFilter::default;
+        let name = || Some("user7".to_owned());
+        for (filter, indexes) in [
+            (filter(), vec![]),
+            (AuditFilter { before: Some(100), ..filter() }, vec![]),
+            (AuditFilter { action: Some("user.create".to_owned()), ..filter() }, vec!["audit_events_by_action"]),
+            (AuditFilter { actor_id: Some(7), ..filter() }, vec!["audit_events_by_actor"]),
+            (AuditFilter { actor_name: name(), ..filter() }, vec!["audit_events_by_actor_name", "audit_events_by_actor"]),
+            (AuditFilter { actor_name: name(), before: Some(20_000), ..filter() }, vec!["audit_events_by_actor_name"]),
+            (AuditFilter { object_name: name(), ..filter() }, vec!["audit_events_by_object_name", "audit_events_by_object"]),
+            (AuditFilter { object_kind: Some("user".to_owned()), object_id: Some(7), ..filter() }, vec!["audit_events_by_object"]),
+            (AuditFilter { address: Some("10.0.0.7".to_owned()), ..filter() }, vec!["audit_events_by_address"]),
+            (AuditFilter { to: Some("2025-01-01T00:10:00Z".parse().unwrap()), ..filter() }, vec!["audit_events_by_time"]),
+        ] {
+            let plan = directory.explain_audit(&operator(), &filter).await.unwrap();
+            for index in indexes {
+                assert!(plan.contains(index), "{filter:?} is not served by {index}:\n{plan}");
+            }
+            assert!(!reads_all(&plan), "{filter:?}:\n{plan}");
+            let found = directory.audit_events(&operator(), &filter, 51).await.unwrap();
+            assert!(!found.is_empty() && found.windows(2).all(|two| two[0].id > two[1].id), "{filter:?}");
+            assert!(found.iter().all(|event| filter.actor_name.as_ref().is_none_or(|name| *name == event.event.actor_name)));
+        }
+    }
+}
+
+both! {
+    /// The statements that only the admin site has read ranges of indexes.
+    async fn statements_of_the_site_read_along_indexes(backend: Backend) {
+        let database = filled_with_events(backend, 1000).await;
+        let digest = match backend {
+            Backend::Sqlite => "CAST(printf('%032d', id) AS BLOB)",
+            Backend::Postgres => "CAST(lpad(CAST(id AS TEXT), 32, '0') AS BYTEA)",
+        };
+        // Nearly all tokens are of sign-ins that end soon, or were used.
+        database.sql(&format!(
+            "INSERT INTO tokens (user_id, name, kind, digest, prefix, last_four, created_at, expires_at, last_used_at, made_by) \
+             SELECT id, 'x', CASE WHEN id % 2 = 0 THEN 'sign_in' ELSE 'api' END, {digest}, 'wrd_h3Kd', 'Yc0q', created_at, \
+               CASE WHEN id % 2 = 0 THEN created_at END, CASE WHEN id % 500 <> 1 THEN created_at END, 'operator' FROM users"
+        )).await;
+        if backend == Backend::Postgres {
+            database.sql("VACUUM ANALYZE").await;
+        }
+        let clock = Clock::fixed("2025-03-01T22:00:00Z".parse().unwrap()).unwrap();
+        let directory = database.open(&clock).await;
+        let of = (2.try_into().unwrap(), 1.try_into().unwrap(), 15_000.try_into().unwrap());
+        let plans = directory.explain_site(&operator(), of).await.unwrap();
+        assert_eq!(plans.len(), 7);
+        for (name, plan) in &plans {
+            assert!(!reads_all(plan), "{name}:\n{plan}");
+            let indexes: &[&str] = match *name {
+                "users online" => &["users_by_last_seen_at"],
+                "tokens of note" => &["tokens_lasting_by_end", "tokens_never_used"],
+                _ => &[],
+            };
+            assert!(indexes.iter().all(|index| plan.contains(index)), "{name}:\n{plan}");
+        }
     }
 }
 

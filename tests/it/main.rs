@@ -10,6 +10,21 @@
 mod support;
 
 mod addresses;
+mod admin_audit;
+mod admin_bin;
+mod admin_cost;
+mod admin_forms;
+mod admin_groups;
+mod admin_overview;
+mod admin_pages;
+mod admin_parity;
+mod admin_permissions;
+mod admin_power;
+mod admin_rights;
+mod admin_set_up;
+mod admin_sign_in;
+mod admin_tokens;
+mod admin_users_write;
 mod api_all_tokens;
 mod api_audit;
 mod api_auth;

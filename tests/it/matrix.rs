@@ -232,7 +232,7 @@ impl Trial {
         for operation in operations().into_iter().filter(chosen) {
             let mut actors = self.world.actors();
             // Operations on one's own record need no permission: a few actors represent all.
-            if !matches!(rule(&operation).0, Need::Code(_) | Need::Rule) {
+            if !matches!(rule(&operation).0, Need::Code(_) | Need::Both(..) | Need::Rule) {
                 actors.retain(|actor| {
                     !actor.name.starts_with("staff with") || actor.name.starts_with("staff with all")
                 });

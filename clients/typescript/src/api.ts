@@ -656,6 +656,47 @@ export interface paths {
         patch: operations["permissions_update"];
         trace?: never;
     };
+    "/api/users/permissions/{id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups of a Permission
+         * @description The groups that a permission is attached to, ordered by id; they are not counted. Their members have it. For admins, and staff with permissions 1252 and 1202.
+         */
+        get: operations["permissions_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/permissions/{id}/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Users of a Permission
+         * @description The users that a permission is attached to, ordered by id; they are not counted. Users who have it through a group
+         *     alone are not among them: see the groups. For admins, and staff with permissions 1252 and 1222.
+         */
+        get: operations["permissions_users"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/tokens": {
         parameters: {
             query?: never;
@@ -1326,6 +1367,26 @@ export interface components {
             permissions?: number[];
             /** @description 1 to 150 characters, not yet taken. */
             name?: string;
+        };
+        /** @description A page of those who have a permission. */
+        HolderListing_GroupItem: {
+            /**
+             * Format: uri
+             * @description Absolute URL of the next page; null at the end.
+             */
+            next: string | null;
+            /** @description The rows of this page. */
+            results: components["schemas"]["GroupItem"][];
+        };
+        /** @description A page of those who have a permission. */
+        HolderListing_UserItem: {
+            /**
+             * Format: uri
+             * @description Absolute URL of the next page; null at the end.
+             */
+            next: string | null;
+            /** @description The rows of this page. */
+            results: components["schemas"]["UserItem"][];
         };
         /**
          * @description What is known of a key. Of a key that is not valid, `active` is all there is.
@@ -15504,6 +15565,583 @@ export interface operations {
             };
         };
     };
+    permissions_groups: {
+        parameters: {
+            query?: {
+                /** @description Rows per page, 1 to 1000; 10 by default. */
+                limit?: number;
+                /** @description Only rows with a higher id, as in `next`. */
+                after?: number;
+                format?: "json";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description ID of the permission
+                 * @example 6
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of groups */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next": null,
+                     *       "results": [
+                     *         {
+                     *           "id": 3,
+                     *           "name": "Billing",
+                     *           "notes": "Invoices and dunning",
+                     *           "users_count": 12,
+                     *           "created_at": "2024-03-15T09:30:00.000000Z",
+                     *           "updated_at": "2024-03-15T09:30:00.000000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HolderListing_GroupItem"];
+                };
+            };
+            /** @description An unknown parameter, one given twice, or a value that is not allowed; by parameter. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "username": [
+                     *         "user with this username already exists."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FieldErrors"] | components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "code": "invalid",
+                     *       "errors": {
+                     *         "username": [
+                     *           "user with this username already exists."
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: authentication is required, or the token is not valid. */
+            401: {
+                headers: {
+                    /** @description `Token`, or the first word of the setting `token_keywords` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "code": "authentication_failed",
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: insufficient permissions. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "code": "permission_denied",
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such object, or an unknown `format`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description JSON does not satisfy the Accept header. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Acceptable",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description More requests than the token's limit allows, or too many at the same time; try again after `Retry-After`
+             *     seconds.
+             */
+            429: {
+                headers: {
+                    /** @description The rest of the limit, and the seconds until it is reset */
+                    RateLimit?: string;
+                    /** @description The limit */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "code": "throttled",
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "code": "error",
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "code": "service_unavailable",
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow (408) or too large (413, 414, 431), or an expectation that cannot be met (417). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Method Not Allowed",
+                     *       "status": 405,
+                     *       "code": "method_not_allowed",
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    permissions_users: {
+        parameters: {
+            query?: {
+                /** @description Rows per page, 1 to 1000; 10 by default. */
+                limit?: number;
+                /** @description Only rows with a higher id, as in `next`. */
+                after?: number;
+                format?: "json";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description ID of the permission
+                 * @example 6
+                 */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of users */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "next": null,
+                     *       "results": [
+                     *         {
+                     *           "id": 42,
+                     *           "username": "alex_thompson",
+                     *           "mobile_number": "+1-555-0123",
+                     *           "email": "alex.thompson@techcorp.com",
+                     *           "avatar": "http://www.example.com/media/avatars/alex_profile.jpg",
+                     *           "first_name": "Alex",
+                     *           "last_name": "Thompson",
+                     *           "full_name": "Alex Thompson",
+                     *           "gender": "non-binary",
+                     *           "groups": [
+                     *             3
+                     *           ],
+                     *           "last_login": "2025-08-06T14:23:45.123456Z",
+                     *           "created_at": "2024-03-15T09:30:00.000000Z",
+                     *           "is_active": true,
+                     *           "is_staff": true,
+                     *           "is_admin": false,
+                     *           "is_online": false,
+                     *           "updated_at": "2025-08-06T14:23:45.123456Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HolderListing_UserItem"];
+                };
+            };
+            /** @description An unknown parameter, one given twice, or a value that is not allowed; by parameter. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "username": [
+                     *         "user with this username already exists."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FieldErrors"] | components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "code": "invalid",
+                     *       "errors": {
+                     *         "username": [
+                     *           "user with this username already exists."
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized: authentication is required, or the token is not valid. */
+            401: {
+                headers: {
+                    /** @description `Token`, or the first word of the setting `token_keywords` */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "code": "authentication_failed",
+                     *       "detail": "Invalid token."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden: insufficient permissions. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "code": "permission_denied",
+                     *       "detail": "You do not have permission to perform this action."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such object, or an unknown `format`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "code": "not_found",
+                     *       "detail": "Not found."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description JSON does not satisfy the Accept header. */
+            406: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Not Acceptable",
+                     *       "status": 406,
+                     *       "code": "not_acceptable",
+                     *       "detail": "Could not satisfy the request Accept header."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description More requests than the token's limit allows, or too many at the same time; try again after `Retry-After`
+             *     seconds.
+             */
+            429: {
+                headers: {
+                    /** @description The rest of the limit, and the seconds until it is reset */
+                    RateLimit?: string;
+                    /** @description The limit */
+                    "RateLimit-Policy"?: string;
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "code": "throttled",
+                     *       "detail": "Request was throttled. Expected available in 2 seconds."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "code": "error",
+                     *       "detail": "A server error occurred."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is unavailable, or no memory is left for bodies; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    /** @description Seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "code": "service_unavailable",
+                     *       "detail": "Service temporarily unavailable, try again later."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error, of HTTP itself: a method that the path does not have (405), a request that is too slow (408) or too large (413, 414, 431), or an expectation that cannot be met (417). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Detail"];
+                    /**
+                     * @example {
+                     *       "type": "about:blank",
+                     *       "title": "Method Not Allowed",
+                     *       "status": 405,
+                     *       "code": "method_not_allowed",
+                     *       "detail": "Method \"TRACE\" not allowed."
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     tokens_list: {
         parameters: {
             query?: {
@@ -15532,7 +16170,7 @@ export interface operations {
                 /** @description Whose key has these ends, as lists and logs show them; never the whole key. Example: `wrd_1vko...FINE`. */
                 key?: string;
                 state?: "active" | "expired" | "revoked";
-                kind?: "api" | "sign_in" | "imported";
+                kind?: "api" | "sign_in" | "imported" | "browser";
                 /** @description Issued on this day (UTC). */
                 created_date?: string;
                 /** @description Issued on this day or later. */

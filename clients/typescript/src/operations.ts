@@ -44,6 +44,8 @@ export const table = {
   permissions_retrieve: ["GET", "/api/users/permissions/{id}", "application/json", "", false],
   permissions_destroy: ["DELETE", "/api/users/permissions/{id}", "", "", false],
   permissions_update: ["PATCH", "/api/users/permissions/{id}", "application/json", "", false],
+  permissions_groups: ["GET", "/api/users/permissions/{id}/groups", "application/json", "", false],
+  permissions_users: ["GET", "/api/users/permissions/{id}/users", "application/json", "", false],
   tokens_list: ["GET", "/api/users/tokens", "application/json", "cursor", false],
   tokens_find: ["POST", "/api/users/tokens/find", "application/json", "", false],
   tokens_retrieve: ["GET", "/api/users/tokens/{token}", "application/json", "", false],

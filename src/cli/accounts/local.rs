@@ -16,8 +16,9 @@ use crate::directory::avatars::AvatarChange;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::leaked_keys::LEAKED_MAX;
 use crate::directory::model::{
-    AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission,
-    PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
+    AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupId, GroupKey, ListedToken,
+    Permission, PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft,
+    UserId, UserKey,
 };
 use crate::directory::password::Password;
 use crate::directory::permissions::PermissionHolders;
@@ -219,6 +220,24 @@ impl LocalAccounts {
 
     pub(super) async fn permission_holders(&self, permission: PermissionId) -> CliResult<PermissionHolders> {
         Ok(self.directory.permission_holders(&self.actor, permission).await?)
+    }
+
+    pub(super) async fn users_with_permission(
+        &self,
+        permission: PermissionId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> CliResult<Vec<User>> {
+        Ok(self.directory.users_with_permission(&self.actor, permission, after, limit).await?)
+    }
+
+    pub(super) async fn groups_with_permission(
+        &self,
+        permission: PermissionId,
+        after: Option<GroupId>,
+        limit: u32,
+    ) -> CliResult<Vec<Group>> {
+        Ok(self.directory.groups_with_permission(&self.actor, permission, after, limit).await?)
     }
 
     pub(super) async fn create_permission(&self, code: Option<i64>, name: &str) -> CliResult<Permission> {

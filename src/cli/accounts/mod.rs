@@ -28,8 +28,9 @@ use crate::config::Config;
 use crate::directory::authentication::OpenAttempts;
 use crate::directory::groups::{GroupDetails, MemberChange, Membership};
 use crate::directory::model::{
-    AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupKey, ListedToken, Permission,
-    PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft, UserId, UserKey,
+    AuditFilter, DeletedGroup, DeletedUser, Expected, Group, GroupDraft, GroupId, GroupKey, ListedToken,
+    Permission, PermissionId, PermissionKey, RecordedEvent, Timestamp, Token, TokenId, User, UserDraft,
+    UserId, UserKey,
 };
 use crate::directory::password::Password;
 use crate::directory::permissions::PermissionHolders;
@@ -290,6 +291,32 @@ impl Accounts {
         match self {
             Self::Here(accounts) => accounts.permission_holders(permission).await,
             Self::There(accounts) => accounts.permission_holders(permission).await,
+        }
+    }
+
+    /// Returns users that a permission is attached to, ordered by id: the first ones after an id.
+    pub(super) async fn users_with_permission(
+        &self,
+        permission: PermissionId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> CliResult<Vec<User>> {
+        match self {
+            Self::Here(accounts) => accounts.users_with_permission(permission, after, limit).await,
+            Self::There(accounts) => accounts.users_with_permission(permission, after, limit).await,
+        }
+    }
+
+    /// Returns groups that a permission is attached to, ordered by id: the first ones after an id.
+    pub(super) async fn groups_with_permission(
+        &self,
+        permission: PermissionId,
+        after: Option<GroupId>,
+        limit: u32,
+    ) -> CliResult<Vec<Group>> {
+        match self {
+            Self::Here(accounts) => accounts.groups_with_permission(permission, after, limit).await,
+            Self::There(accounts) => accounts.groups_with_permission(permission, after, limit).await,
         }
     }
 

@@ -119,6 +119,8 @@ impl RemoteRow<'_> {
             made_by: Maker::from_stored(&made_by).unwrap_or(Maker::Unknown),
             root,
             narrowing: self.narrowing()?,
+            // The API does not show it.
+            amr: None,
         })
     }
 

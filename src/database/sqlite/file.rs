@@ -115,6 +115,12 @@ pub(crate) fn check_file(directory: &Path) -> Result<(), OpenError> {
     if is_read_only { Err(unreadable(rustix::io::Errno::ROFS.into())) } else { Ok(()) }
 }
 
+/// Returns the free and the whole space of the disk, in bytes; `None` if the system does not say.
+pub(crate) fn disk_space(directory: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::statvfs(directory).ok()?;
+    Some((found.f_bavail.checked_mul(found.f_frsize)?, found.f_blocks.checked_mul(found.f_frsize)?))
+}
+
 /// Checks what the file is, by its header and its length. Returns the number of its pages, as the header says it.
 fn check_content(directory: &Path, mut opened: impl Read, length: u64) -> Result<u32, OpenError> {
     let path = file(directory);

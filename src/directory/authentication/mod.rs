@@ -1,10 +1,11 @@
 //! Who is calling: tokens, sign-ins and passwords.
 //!
 //! `callers` authenticates the token of a request. `sign_in` signs users in with a password, and out. `own_password`
-//! checks a person's present password and replaces it. `attempts` limits how often a password may be tried; `clients`
+//! checks a person's present password and replaces it. `browser` has what only sessions of the admin site need. `attempts` limits how often a password may be tried; `clients`
 //! reports the networks that people sign in from, `open_attempts` forgets failed attempts, and `decoys` makes unknown names take as long as users.
 
 mod attempts;
+mod browser;
 mod callers;
 mod clients;
 mod decoys;

@@ -71,7 +71,12 @@ impl Directory {
     }
 
     /// Checks a person's present password, limited like a sign-in.
-    async fn prove(&self, actor: &Actor, user: &User, present: Password) -> Result<PasswordProof, Error> {
+    pub(super) async fn prove(
+        &self,
+        actor: &Actor,
+        user: &User,
+        present: Password,
+    ) -> Result<PasswordProof, Error> {
         let id = user.id;
         let known: Option<StoredCredentials> = self.store.first(credentials(&user.username)).await?;
         let (attempt, place) = self.attempt(&actor.origin, ClaimedAccount::User(id)).await?;

@@ -13,7 +13,9 @@ use crate::directory::access::{Action, Actor, Origin, Who};
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{KeptDigest, Maker, Token, TokenKey, TokenKind, UserId, UserKey, Violation};
+use crate::directory::model::{
+    ActivityKind, KeptDigest, Maker, Timestamp, Token, TokenKey, TokenKind, UserId, UserKey, Violation,
+};
 use crate::directory::password::{Password, PasswordCheck, QueueClient};
 use crate::directory::store::tokens::NewToken;
 use crate::directory::store::users::{StoredCredentials, credentials};
@@ -21,6 +23,48 @@ use crate::directory::tokens::{self, TokenWithKey, end_oldest_sign_ins, new_toke
 
 /// The name of a token that a sign-in makes.
 const TOKEN_NAME: &str = "sign-in";
+
+/// The proof of a password (RFC 8176).
+pub(super) const PASSWORD_PROOF: &str = "pwd";
+
+/// What a sign-in is for.
+pub(super) enum SignInKind {
+    /// The API.
+    Api,
+    /// The admin site, in a browser of this name.
+    Browser(String),
+}
+
+impl SignInKind {
+    /// What is counted when it succeeds, fails, or is not checked.
+    fn activity(&self) -> [ActivityKind; 3] {
+        match self {
+            Self::Api => {
+                [ActivityKind::ApiSignIn, ActivityKind::ApiSignInFailed, ActivityKind::ApiSignInLimited]
+            }
+            Self::Browser(_) => {
+                [ActivityKind::SiteSignIn, ActivityKind::SiteSignInFailed, ActivityKind::SiteSignInLimited]
+            }
+        }
+    }
+
+    /// Returns the row of its token, without its maker.
+    pub(super) fn token(
+        &self,
+        user: UserId,
+        key: &TokenKey,
+        now: Timestamp,
+        end: Option<Timestamp>,
+    ) -> NewToken {
+        match self {
+            Self::Api => new_token(user, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end),
+            Self::Browser(name) => NewToken {
+                amr: Some(PASSWORD_PROOF.to_owned()),
+                ..new_token(user, name.clone(), TokenKind::Browser, key, now, end)
+            },
+        }
+    }
+}
 
 /// A sign-in that failed. A client learns the error alone.
 #[derive(Debug)]
@@ -47,6 +91,46 @@ impl Directory {
         username: &str,
         password: Password,
     ) -> Result<TokenWithKey, RefusedSignIn> {
+        self.sign_in_as(origin, username, password, SignInKind::Api).await
+    }
+
+    /// Does the same for a session of the admin site in a browser of this name.
+    pub async fn sign_in_browser(
+        &self,
+        origin: &Origin,
+        username: &str,
+        password: Password,
+        browser: &str,
+    ) -> Result<TokenWithKey, RefusedSignIn> {
+        self.sign_in_as(origin, username, password, SignInKind::Browser(browser.to_owned())).await
+    }
+
+    async fn sign_in_as(
+        &self,
+        origin: &Origin,
+        username: &str,
+        password: Password,
+        kind: SignInKind,
+    ) -> Result<TokenWithKey, RefusedSignIn> {
+        let [accepted, failed, limited] = kind.activity();
+        let signed_in = self.check_name(origin, username, password, kind).await;
+        match &signed_in {
+            Ok(_) => self.activity.note(accepted),
+            Err(RefusedSignIn { error: Error::Invalid(_), .. }) => self.activity.note(failed),
+            Err(RefusedSignIn { error: Error::Busy { .. }, .. }) => self.activity.note(limited),
+            Err(_) => {}
+        }
+        signed_in
+    }
+
+    /// Looks the username up, and checks the password.
+    async fn check_name(
+        &self,
+        origin: &Origin,
+        username: &str,
+        password: Password,
+        kind: SignInKind,
+    ) -> Result<TokenWithKey, RefusedSignIn> {
         // PostgreSQL refuses a NUL, and no stored name has one.
         let username = username.trim();
         let known: Option<StoredCredentials> = match username.contains('\0') {
@@ -54,7 +138,7 @@ impl Directory {
             false => self.store.first(credentials(username)).await?,
         };
         let account = known.as_ref().map(|known| known.id);
-        let checked = self.check_sign_in(origin, username, password, known).await;
+        let checked = self.check_sign_in(origin, username, password, known, kind).await;
         checked.map_err(|refused| RefusedSignIn { account, ..refused })
     }
 
@@ -65,6 +149,7 @@ impl Directory {
         username: &str,
         password: Password,
         known: Option<StoredCredentials>,
+        kind: SignInKind,
     ) -> Result<TokenWithKey, RefusedSignIn> {
         let (attempt, place) = self.attempt(origin, ClaimedAccount::Name(username)).await?;
         let stored = known.as_ref().map(|known| known.password.as_str());
@@ -84,7 +169,7 @@ impl Directory {
         let (shown, lifetime) = (key.clone(), self.sign_in_lifetime);
         let actor = Actor { who: Who::Anonymous, origin: origin.clone() };
         let token = self.change(&actor, move |change| {
-            let token = issue_sign_in(change, &known, hash.as_deref(), &key, lifetime)?;
+            let token = issue_sign_in(change, &known, hash.as_deref(), (&key, &kind), lifetime)?;
             if token.is_some() {
                 attempt.succeeded(change.tx, known.id, change.now)?;
             }
@@ -152,6 +237,23 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// Revokes all sign-ins of the actor with all tokens that came from them, except the calling token.
+    pub async fn sign_out_others(&self, actor: &Actor) -> Result<u64, Error> {
+        let Who::Person(identity) = &actor.who else { return Ok(0) };
+        let (user, token) = (identity.user.id, identity.token.id);
+        self.change(actor, move |change| {
+            change.check(Action::ManageSelf)?;
+            let user = change.tx.existing_user(&UserKey::Id(user))?;
+            let ended = change.tx.revoke_sign_ins(user.id, Some(token), change.now)?;
+            let details = json!({ "everywhere": "others", "ended": ended });
+            audit::record(change, "sign_out", &AuditObject::User(&user), details)?;
+            Ok(ended)
+        })
+        .await
+    }
+}
+
 /// Why a checked password does not sign a user in.
 fn why_refused(known: Option<&StoredCredentials>, verdict: PasswordCheck) -> &'static str {
     match (known, verdict) {
@@ -173,7 +275,7 @@ fn issue_sign_in(
     change: &Change<'_, '_>,
     known: &StoredCredentials,
     hash: Option<&str>,
-    key: &TokenKey,
+    (key, kind): (&TokenKey, &SignInKind),
     lifetime: Duration,
 ) -> Result<Option<Token>, Error> {
     let (tx, now) = (change.tx, change.now);
@@ -185,10 +287,13 @@ fn issue_sign_in(
         .plus(lifetime)
         .map_err(|error| Error::broken("the expiry of a sign-in is out of range", error))?;
     let ended = end_oldest_sign_ins(change, user.id, None)?;
-    let new = new_token(user.id, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, Some(end));
     let root = Some(KeptDigest::Sha256(key.digest()));
+    let new = kind.token(user.id, key, now, Some(end));
     let token = tx.insert_token(NewToken { made_by: Maker::SignIn, root, ..new })?;
     let mut details = json!({ "token": token.id.get() });
+    if let SignInKind::Browser(browser) = kind {
+        details = json!({ "token": token.id.get(), "browser": browser });
+    }
     tokens::add_ended(&mut details, &ended);
     audit::record(change, "sign_in", &AuditObject::User(&user), details)?;
     Ok(Some(token))

@@ -101,14 +101,48 @@ impl Authenticator {
         self.cache.size()
     }
 
-    /// How long the token of a sign-in may go unused, if there is a limit.
-    pub(in crate::directory) fn idle_timeout(&self) -> Option<Duration> {
-        self.idle_timeout.get()
+    /// How long a token of this kind may go unused, if there is a limit.
+    pub(in crate::directory) fn idle_timeout(&self, kind: TokenKind) -> Option<Duration> {
+        self.idle_timeout.limit(kind)
     }
 
     /// Returns the identity of a key that a client at this address has sent. It never writes. What the feed of changes leaves out may be older, and must not
-    /// decide anything: when the token was last used, when its owner was last seen and last changed.
+    /// decide anything: when the token was last used, when its owner was last seen and last changed. The key of a browser
+    /// session is refused.
     pub(in crate::directory) async fn authenticate(
+        &self,
+        key: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Arc<Identity>, Unauthenticated> {
+        let identity = self.authenticate_any(key, from).await?;
+        match TokenEnd::never(&identity.token) {
+            None => Ok(identity),
+            Some(why) => {
+                let bearer = identity.bearer();
+                Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })))
+            }
+        }
+    }
+
+    /// Does the same for the key in the cookie of a browser session. All other keys are refused.
+    pub(in crate::directory) async fn authenticate_browser(
+        &self,
+        key: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Arc<Identity>, Unauthenticated> {
+        // Only this program makes such keys.
+        if !TokenDigest::has_own_form(key) {
+            return Err(Unauthenticated::InvalidToken(None));
+        }
+        let identity = self.authenticate_any(key, from).await?;
+        match identity.token.kind {
+            TokenKind::Browser => Ok(identity),
+            _ => Err(Unauthenticated::InvalidToken(None)),
+        }
+    }
+
+    /// Returns the identity of a key of any kind that is valid.
+    async fn authenticate_any(
         &self,
         key: &str,
         from: Option<IpAddr>,
@@ -125,7 +159,7 @@ impl Authenticator {
         let is_active = identity.token.state(now) == TokenState::Active;
         if !is_active || self.idle_timeout.has_ended(&identity.token, now) {
             let (bearer, token) = (identity.bearer(), &identity.token);
-            let why = TokenEnd::of(token.revoked_at.is_some(), token.expires_at, now);
+            let why = TokenEnd::of(token, now);
             return Err(Unauthenticated::InvalidToken(Some(EndedToken { bearer, why })));
         }
         if !identity.token.narrowing.admits(from) {
@@ -349,8 +383,8 @@ impl Authenticator {
 
     /// Adds the use of a token that is known here and not written yet.
     fn with_uses(&self, mut identity: Identity) -> Identity {
-        if self.idle_timeout().is_some() && identity.token.kind == TokenKind::SignIn {
-            let token = &mut identity.token;
+        let token = &mut identity.token;
+        if self.idle_timeout(token.kind).is_some() {
             token.last_used_at = token.last_used_at.max(self.uses.last(token.id));
         }
         identity

@@ -67,10 +67,11 @@ pub struct CachedIdentity {
     pub has_me_read: bool,
     /// The body that was rendered when the identity was loaded.
     pub body: Box<[u8]>,
-    /// When the token ends, or must be looked up anew because it seems unused; in microseconds. For a revoked token it is
-    /// the least number.
+    /// When the token ends, or must be looked up anew because it seems unused; in microseconds. For one that is never valid
+    /// it is the least number.
     good_until: i64,
-    is_revoked: bool,
+    /// Why the token is not valid at any time: it is revoked, or a browser session.
+    never: Option<TokenEnd>,
     /// Where the token may be used; `None` is anywhere.
     pub(super) networks: Option<Networks>,
     pub(super) is_active: bool,
@@ -88,7 +89,8 @@ impl CachedIdentity {
     ) -> Self {
         let (user, token) = (&identity.user, &identity.token);
         let ends = [token.expires_at, idle_end].into_iter().flatten().map(Timestamp::as_micros);
-        let good_until = match token.revoked_at {
+        let never = TokenEnd::never(token);
+        let good_until = match never {
             Some(_) => i64::MIN,
             None => ends.min().unwrap_or(i64::MAX),
         };
@@ -100,7 +102,7 @@ impl CachedIdentity {
             has_me_read: identity.has(Scope::MeRead),
             body: body.into(),
             good_until,
-            is_revoked: token.revoked_at.is_some(),
+            never,
             networks: token.narrowing.allowed_networks.clone(),
             is_active: user.is_active,
             read_at,
@@ -120,13 +122,14 @@ impl CachedIdentity {
 
     /// Whether a token that is not valid would be, had it been used since this was read.
     pub(super) fn may_have_been_used(&self, now: Timestamp) -> bool {
-        !self.is_revoked && self.expires_at.is_none_or(|end| now < end)
+        self.never.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
     /// The token, which is not valid now, and why.
     #[cold]
     pub(super) fn ended(&self, now: Timestamp) -> EndedToken {
-        EndedToken { bearer: self.bearer(), why: TokenEnd::of(self.is_revoked, self.expires_at, now) }
+        let why = self.never.unwrap_or_else(|| TokenEnd::in_time(self.expires_at, now));
+        EndedToken { bearer: self.bearer(), why }
     }
 
     /// Takes back [`Self::is_first_use`]: the use could not be noted.

@@ -22,6 +22,7 @@ pub(crate) fn identity() -> Identity {
         made_by: Maker::Operator,
         root: None,
         narrowing: Narrowing::default(),
+        amr: None,
     };
     Identity { token, user, rights: vec![] }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::directory::error::Error;
-use crate::directory::model::{Bearer, Timestamp};
+use crate::directory::model::{Bearer, Timestamp, Token, TokenKind};
 
 /// Why authentication failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,8 @@ pub enum TokenEnd {
     Outside,
     /// It may be used from some networks only, and it is not known where the request came from.
     Nowhere,
+    /// It is a browser session, whose key opens the admin site alone.
+    Browser,
 }
 
 impl TokenEnd {
@@ -50,12 +52,22 @@ impl TokenEnd {
     }
 
     /// Returns why a token that is not valid has ended.
-    pub(super) fn of(is_revoked: bool, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
-        match expires_at {
-            _ if is_revoked => Self::Revoked,
-            Some(end) if end <= now => Self::Expired,
-            _ => Self::Idle,
+    pub(super) fn of(token: &Token, now: Timestamp) -> Self {
+        if token.revoked_at.is_some() { Self::Revoked } else { Self::in_time(token.expires_at, now) }
+    }
+
+    /// Returns why a token is not valid here at any time; `None` if it may be.
+    pub(super) fn never(token: &Token) -> Option<Self> {
+        match (token.revoked_at, token.kind) {
+            (Some(_), _) => Some(Self::Revoked),
+            (None, TokenKind::Browser) => Some(Self::Browser),
+            (None, _) => None,
         }
+    }
+
+    /// Returns why a token with this expiry has ended by itself.
+    pub(super) fn in_time(expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        if expires_at.is_some_and(|end| end <= now) { Self::Expired } else { Self::Idle }
     }
 }
 

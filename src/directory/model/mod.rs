@@ -3,6 +3,7 @@
 //!
 //! Never in here: a look-up, a right, a status code. A type knows its own form and nothing else.
 
+mod activity;
 mod closed_access;
 mod deleted;
 mod draft;
@@ -15,10 +16,12 @@ mod key;
 mod narrowing;
 mod permission;
 mod rate;
+mod saved_view;
 pub(super) mod stored;
 mod text;
 mod timestamp;
 mod token;
+mod token_kind;
 mod token_use;
 mod user;
 mod user_fields;
@@ -26,6 +29,7 @@ mod user_state;
 mod validation;
 mod version;
 
+pub use activity::{ActivityCount, ActivityKind, ActivitySpan};
 pub use closed_access::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared,
     ReopenedAccess,
@@ -40,16 +44,16 @@ pub use identity::{Bearer, Identity, NamedIdentity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
-pub use permission::Permission;
+pub use permission::{HeldPermission, Permission};
 pub use rate::{Rate, Rates};
+pub use saved_view::SavedView;
 pub use text::{
-    Email, Gender, GroupName, MobileNumber, Notes, PermissionName, PersonName, TokenName, Username,
+    Email, Gender, GroupName, MobileNumber, Notes, PermissionName, PersonName, TokenName, Username, ViewName,
     Violation, fold, is_absolute_url, is_ambiguous_username,
 };
 pub use timestamp::Timestamp;
-pub use token::{
-    KEY_PREFIX, KeptDigest, ListedToken, Maker, Token, TokenDigest, TokenKey, TokenKind, TokenState,
-};
+pub use token::{KEY_PREFIX, KeptDigest, ListedToken, Token, TokenDigest, TokenKey};
+pub use token_kind::{Maker, TokenKind, TokenState};
 pub(super) use token_use::TokenUse;
 pub use user::{ONLINE_FOR, User};
 pub use user_fields::{FLAG_FIELDS, FieldSlot, FieldValue, PERSONAL_FIELDS};

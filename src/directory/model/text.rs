@@ -176,6 +176,10 @@ text! {
     TokenName, |raw| line(raw, 100).and_then(filled)
 }
 text! {
+    /// The name of a saved view: 1 to 60 code points.
+    ViewName, |raw| line(raw, 60).and_then(filled)
+}
+text! {
     /// The name of a permission: 1 to 100 lower-case letters, digits and underscores.
     PermissionName, |raw| line(raw, 100).and_then(filled).and_then(permission_name)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Narrowing, Timestamp, TokenId, UserId, Violation};
+use super::{Maker, Narrowing, Timestamp, TokenId, TokenKind, TokenState, UserId, Violation};
 
 /// How every key that this program makes begins.
 pub const KEY_PREFIX: &str = "wrd_";
@@ -208,96 +208,6 @@ fn is_ours(key: &str) -> bool {
             .is_some_and(|(rest, check)| checksum(rest) == check)
 }
 
-/// Where a token came from, which decides how long it may live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// Issued by name, for a script or a service.
-    Api,
-    /// Made by a sign-in. It always expires.
-    SignIn,
-    /// Imported from another system with its key.
-    Imported,
-}
-
-impl TokenKind {
-    /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Api, Self::SignIn, Self::Imported];
-
-    /// Returns the value in the database and on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::SignIn => "sign_in",
-            Self::Imported => "imported",
-        }
-    }
-
-    /// Parses a stored value.
-    pub fn from_stored(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
-
-/// What made a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Maker {
-    /// Not recorded: an API token from before version 0.2, or a row written with SQL.
-    Unknown,
-    /// A sign-in.
-    SignIn,
-    /// Another token, which issued or rotated it.
-    Token,
-    /// An operator at the command line.
-    Operator,
-    /// An import.
-    Import,
-}
-
-impl Maker {
-    /// Returns the value in the database and on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::SignIn => "sign_in",
-            Self::Token => "token",
-            Self::Operator => "operator",
-            Self::Import => "import",
-        }
-    }
-
-    /// Parses a stored value.
-    pub fn from_stored(text: &str) -> Option<Self> {
-        [Self::Unknown, Self::SignIn, Self::Token, Self::Operator, Self::Import]
-            .into_iter()
-            .find(|maker| maker.as_str() == text)
-    }
-}
-
-/// Whether a token is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenState {
-    /// It is valid.
-    Active,
-    /// It has expired.
-    Expired,
-    /// It was revoked.
-    Revoked,
-}
-
-impl TokenState {
-    /// Every state.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Expired, Self::Revoked];
-
-    /// Returns the value on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
-}
-
 /// A token as listed: everything except the key. Expired and revoked tokens stay listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -327,6 +237,8 @@ pub struct Token {
     pub root: Option<KeptDigest>,
     /// What it is narrowed to.
     pub narrowing: Narrowing,
+    /// How the owner of a browser session proved who they are: names of RFC 8176 with a blank between them.
+    pub amr: Option<String>,
 }
 
 impl Token {
@@ -339,10 +251,15 @@ impl Token {
         }
     }
 
-    /// Returns when it ends because it is not used; only the token of a sign-in does.
-    pub fn idle_end(&self, timeout: Duration) -> Option<Timestamp> {
+    /// Returns when a token that may go unused for this long ends.
+    pub fn idle_end(&self, timeout: Duration) -> Timestamp {
         let used = self.last_used_at.map_or(self.created_at, |used| used.max(self.created_at));
-        (self.kind == TokenKind::SignIn).then(|| used.plus(timeout).unwrap_or(Timestamp::LAST))
+        used.plus(timeout).unwrap_or(Timestamp::LAST)
+    }
+
+    /// Returns when the owner of a browser session last proved who they are: each proof makes a new token.
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        (self.kind == TokenKind::Browser).then_some(self.created_at)
     }
 }
 

@@ -5,9 +5,11 @@
 //!
 //! Never in here: SQL, links, the format of an answer.
 
+mod audit;
 mod cursor;
 mod deleted;
 mod groups;
+mod holders;
 mod order;
 mod parameters;
 mod range;
@@ -15,9 +17,11 @@ mod search;
 mod tokens;
 mod users;
 
+pub use self::audit::{AuditQuery, audit_head};
 pub use self::cursor::{CursorPosition, CursorScope, Direction, PAGE_MAX, PageStart, Paging};
 pub use self::deleted::{DeletedColumn, DeletedFilters, DeletedGroupColumn, DeletedGroupQuery, DeletedQuery};
 pub use self::groups::{GroupColumn, GroupFilters, GroupQuery};
+pub use self::holders::HolderQuery;
 pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
 pub use self::parameters::{COMMON, Parameters};
 pub use self::range::{NumberRange, TimeRange};

@@ -82,6 +82,7 @@ pub(in crate::directory) fn restore(change: &Change<'_, '_>, id: GroupId) -> Res
 
 /// Removes a group from the recycle bin, if the actor may.
 pub(in crate::directory) fn purge(change: &Change<'_, '_>, id: GroupId) -> Result<DeletedGroup, Error> {
+    change.check_proof_age()?;
     let (deleted, kept) = binned(change, id)?;
     change.check(Action::DeleteGroup(&kept.group, members(change, id)?, &rights(change, &kept)?))?;
     change.tx.drop_deleted_group(id)?;

@@ -1,5 +1,7 @@
 //! Statements about the audit trail. Rows are inserted and read, never changed.
 
+use std::time::Duration;
+
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
@@ -40,57 +42,143 @@ pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
 }
 
 /// Selects the events of a filter, newest first.
-pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
-    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
-    narrow(&mut sql, filter);
-    sql.push(" ORDER BY id DESC LIMIT ").push_arg(limit);
-    sql
+pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64, now: Timestamp) -> Sql {
+    let is_before = filter.to.is_some_and(|to| to < now.saturating_sub(LONG_AGO));
+    let is_after = filter.from.is_some_and(|from| from > now.saturating_sub(LATELY));
+    let by_time = (is_before || is_after) && names_nothing(filter);
+    EventQuery { filter, after: None, limit, by_time }.sql()
 }
 
 /// Selects the events of a filter after a number, oldest first.
 pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limit: i64) -> Sql {
-    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE TRUE"));
-    narrow(&mut sql, filter);
-    sql.push(" AND id > ").push_arg(after).push(" ORDER BY id LIMIT ").push_arg(limit);
-    sql
+    EventQuery { filter, after: Some(after), limit, by_time: false }.sql()
 }
 
-/// Adds the conditions of a filter.
-fn narrow(sql: &mut Sql, filter: &AuditFilter) {
-    for (text, value) in [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)] {
-        if let Some(value) = value {
-            sql.push(text).push_arg(value.as_str());
+/// Whether nothing but the time is filtered by: everything else has an index that is read from the newest event on.
+fn names_nothing(filter: &AuditFilter) -> bool {
+    let texts =
+        [&filter.action, &filter.object_kind, &filter.actor_name, &filter.object_name, &filter.address];
+    texts.iter().all(|text| text.is_none()) && filter.actor_id.is_none() && filter.object_id.is_none()
+}
+
+/// Events before this are found by their time: most are newer.
+const LONG_AGO: Duration = Duration::from_hours(24 * 30);
+/// Events since this are found by their time: most are older.
+const LATELY: Duration = Duration::from_hours(48);
+
+/// How a name or an address is looked for: as it was recorded, or as that of a user or group whose events these are.
+type Way = &'static [(&'static str, &'static str)];
+
+/// The ways to find the events of an actor: the text before the name, and after it.
+const ACTORS: Way = &[
+    (" AND actor_name = ", ""),
+    (" AND actor_kind = 'person' AND actor_id = (SELECT id FROM users WHERE username = ", ")"),
+];
+/// The ways to find the events of an object.
+const OBJECTS: Way = &[
+    (" AND object_name = ", ""),
+    (" AND object_kind = 'user' AND object_id = (SELECT id FROM users WHERE username = ", ")"),
+    (" AND object_kind = 'group' AND object_id = (SELECT id FROM groups WHERE name = ", ")"),
+];
+
+/// The ways to find the events from an address. Version 0.1 recorded an IPv4 address as the socket had it.
+const ADDRESSES: Way = &[
+    (" AND address IS NOT NULL AND address = ", ""),
+    (" AND address IS NOT NULL AND address = '::ffff:' || CAST(", " AS TEXT)"),
+];
+
+/// The newest first.
+const NEWEST: &str = " ORDER BY id DESC LIMIT ";
+
+/// A way, with the name or address that is looked for.
+type NamedWay = ((&'static str, &'static str), String);
+
+/// A list of events.
+struct EventQuery<'a> {
+    filter: &'a AuditFilter,
+    /// Oldest first, after this number; `None` is newest first.
+    after: Option<i64>,
+    limit: i64,
+    /// Whether events are found by their time, and not from the newest on.
+    by_time: bool,
+}
+
+impl EventQuery<'_> {
+    /// Each way to find a name is a range of an index of its own, and neither database uses an index for `OR`. So a name is
+    /// looked for in each way by itself, and a page reads no more than its events of each.
+    fn sql(&self) -> Sql {
+        let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE "));
+        let ways = self.ways();
+        if ways.is_empty() && !self.by_time {
+            sql.push("TRUE");
+            self.narrow(&mut sql);
+        } else {
+            let mut before = "id IN (SELECT id FROM (SELECT id FROM audit_events WHERE TRUE";
+            for way in if ways.is_empty() { vec![Vec::new()] } else { ways } {
+                sql.push(before);
+                before = " UNION SELECT id FROM (SELECT id FROM audit_events WHERE TRUE";
+                for ((text, end), value) in way {
+                    sql.push(text).push_arg(value).push(end);
+                }
+                self.narrow(&mut sql);
+                // The sum keeps both databases from reading along the ids.
+                self.order(&mut sql, if self.by_time { " ORDER BY id + 0 DESC LIMIT " } else { NEWEST });
+                sql.push(") AS way");
+            }
+            sql.push(")");
         }
+        self.order(&mut sql, NEWEST);
+        sql
     }
-    if let Some(address) = &filter.address {
-        let address = canonical_text(address);
-        // Version 0.1 recorded an IPv4 address as the socket had it.
-        sql.push(" AND address IN (").push_arg(format!("::ffff:{address}"));
-        sql.push(", ").push_arg(address).push(")");
-    }
-    if let Some(name) = &filter.actor_name {
-        sql.push(" AND (actor_name = ").push_arg(name.as_str());
-        sql.push(" OR (actor_kind = 'person' AND actor_id = (SELECT id FROM users WHERE username = ");
-        sql.push_arg(name.as_str()).push(")))");
-    }
-    if let Some(name) = &filter.object_name {
-        sql.push(" AND (object_name = ").push_arg(name.as_str());
-        for (text, end) in [
-            (" OR (object_kind = 'user' AND object_id = (SELECT id FROM users WHERE username = ", "))"),
-            (" OR (object_kind = 'group' AND object_id = (SELECT id FROM groups WHERE name = ", ")))"),
+
+    /// Each combination of the ways to find what the filter names; none if it names nothing.
+    fn ways(&self) -> Vec<Vec<NamedWay>> {
+        let address = self.filter.address.as_deref().map(canonical_text);
+        let mut all = vec![Vec::new()];
+        for (ways, value) in [
+            (ACTORS, self.filter.actor_name.clone()),
+            (OBJECTS, self.filter.object_name.clone()),
+            (ADDRESSES, address),
         ] {
-            sql.push(text).push_arg(name.as_str()).push(end);
+            let Some(value) = value else { continue };
+            let with = |way: &(&'static str, &'static str)| {
+                let way = *way;
+                all.iter()
+                    .map(|before| [before.clone(), vec![(way, value.clone())]].concat())
+                    .collect::<Vec<_>>()
+            };
+            all = ways.iter().flat_map(with).collect();
         }
+        all.into_iter().filter(|way| !way.is_empty()).collect()
     }
-    for (text, value) in [
-        (" AND id < ", filter.before),
-        (" AND actor_id = ", filter.actor_id),
-        (" AND object_id = ", filter.object_id),
-        (" AND at >= ", filter.from.map(Timestamp::as_micros)),
-        (" AND at < ", filter.to.map(Timestamp::as_micros)),
-    ] {
-        if let Some(value) = value {
-            sql.push(text).push_arg(value);
+
+    /// Adds the order `newest`, or the oldest first where the list begins after a number.
+    fn order(&self, sql: &mut Sql, newest: &'static str) {
+        let order = if self.after.is_some() { " ORDER BY id LIMIT " } else { newest };
+        sql.push(order).push_arg(self.limit);
+    }
+
+    /// Adds the conditions that are about neither names nor addresses.
+    fn narrow(&self, sql: &mut Sql) {
+        let filter = self.filter;
+        for (text, value) in
+            [(" AND action = ", &filter.action), (" AND object_kind = ", &filter.object_kind)]
+        {
+            if let Some(value) = value {
+                sql.push(text).push_arg(value.as_str());
+            }
+        }
+        for (text, value) in [
+            (" AND id < ", filter.before),
+            (" AND id > ", self.after),
+            (" AND actor_id = ", filter.actor_id),
+            (" AND object_id = ", filter.object_id),
+            (" AND at >= ", filter.from.map(Timestamp::as_micros)),
+            (" AND at < ", filter.to.map(Timestamp::as_micros)),
+        ] {
+            if let Some(value) = value {
+                sql.push(text).push_arg(value);
+            }
         }
     }
 }

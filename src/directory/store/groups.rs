@@ -2,7 +2,7 @@
 
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
-use crate::directory::model::{Group, GroupId, GroupKey, UserId, fold};
+use crate::directory::model::{Group, GroupId, GroupKey, PermissionId, UserId, fold};
 
 /// The columns of a [`Group`], in the order in which [`FromRow`] reads them; `g` is the groups table.
 macro_rules! columns {
@@ -45,6 +45,43 @@ pub(in crate::directory) fn of_user(user: UserId) -> Sql {
         " FROM groups g JOIN memberships own ON own.group_id = g.id WHERE own.user_id = $1 ORDER BY g.id"
     ))
     .bind(user)
+}
+
+/// Selects the groups that a permission is attached to, after an id and ordered by it.
+pub(in crate::directory) fn with_permission(
+    permission: PermissionId,
+    after: Option<GroupId>,
+    limit: u32,
+) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM group_permissions gp JOIN groups g ON g.id = gp.group_id \
+         WHERE gp.permission_id = $1 AND gp.group_id > $2 ORDER BY gp.group_id LIMIT $3"
+    ));
+    sql.bind(permission).bind(after.map_or(0, GroupId::get)).bind(i64::from(limit))
+}
+
+/// The id and the name of a group.
+pub(in crate::directory) struct GroupName {
+    pub(in crate::directory) id: GroupId,
+    pub(in crate::directory) name: String,
+}
+
+impl FromRow for GroupName {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { id: row.next_as::<i64, _>("group id")?, name: row.next()? })
+    }
+}
+
+/// Selects the names of these groups, of which there is at least one.
+pub(in crate::directory) fn names(ids: &[GroupId]) -> Sql {
+    let mut sql = Sql::composed("SELECT id, name FROM groups WHERE id IN (");
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
+    }
+    sql.push(")");
+    sql
 }
 
 impl Tx<'_> {

@@ -192,6 +192,7 @@ pub(super) fn token_columns(row: &StoredToken) -> Columns {
         made_by: token.made_by,
         root: token.root,
         narrowing: token.narrowing,
+        amr: token.amr,
     }
     .columns();
     columns.push(("revoked_at", token.revoked_at.into()));

@@ -114,6 +114,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0018_dangling_ids.sql"),
         postgres: include_str!("../../../migrations/postgres/0018_dangling_ids.sql"),
     },
+    Migration {
+        version: 19,
+        name: "admin_site",
+        sqlite: include_str!("../../../migrations/sqlite/0019_admin_site.sql"),
+        postgres: include_str!("../../../migrations/postgres/0019_admin_site.sql"),
+    },
 ];
 
 /// What runs before released migrations that stop at data that they do not expect.

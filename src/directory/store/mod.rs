@@ -13,6 +13,7 @@ pub(super) mod migrations;
 pub(super) mod testing;
 mod values;
 
+pub(super) mod activity;
 pub(super) mod attempts;
 pub(super) mod audit;
 pub(super) mod bulk_load;
@@ -33,6 +34,7 @@ mod new_ids;
 pub(super) mod numbered;
 mod paging;
 pub(super) mod permissions;
+pub(super) mod saved_views;
 mod search_index;
 pub(super) mod statistics;
 pub(super) mod token_list;

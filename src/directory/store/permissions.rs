@@ -2,7 +2,7 @@
 
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
-use crate::directory::model::{GroupId, Permission, PermissionId, UserId};
+use crate::directory::model::{GroupId, HeldPermission, Permission, PermissionId, UserId};
 
 impl FromRow for Permission {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
@@ -55,16 +55,13 @@ pub(in crate::directory) fn holders(permission: PermissionId) -> Sql {
     .bind(permission)
 }
 
-/// A permission that a user holds.
-pub(in crate::directory) struct Held {
-    pub(in crate::directory) permission: Permission,
-    /// Whether it is attached to the user; otherwise it comes from a group.
-    pub(in crate::directory) is_own: bool,
-}
-
-impl FromRow for Held {
+impl FromRow for HeldPermission {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
-        Ok(Self { permission: Permission::from_row(row)?, is_own: row.next()? })
+        let permission = Permission::from_row(row)?;
+        let group: Option<i64> = row.next()?;
+        let group =
+            group.map(GroupId::try_from).transpose().map_err(|_| DatabaseError::corrupt("group id"))?;
+        Ok(Self { permission, group })
     }
 }
 
@@ -72,9 +69,9 @@ impl FromRow for Held {
 /// them or drop duplicates: SQLite would build a table for it.
 pub(in crate::directory) fn held(user: UserId) -> Sql {
     Sql::new(
-        "SELECT p.id, p.code, p.name, TRUE FROM user_permissions up \
+        "SELECT p.id, p.code, p.name, CAST(NULL AS BIGINT) FROM user_permissions up \
            JOIN permissions p ON p.id = up.permission_id WHERE up.user_id = $1 \
-         UNION ALL SELECT p.id, p.code, p.name, FALSE FROM memberships m \
+         UNION ALL SELECT p.id, p.code, p.name, m.group_id FROM memberships m \
            JOIN group_permissions gp ON gp.group_id = m.group_id \
            JOIN permissions p ON p.id = gp.permission_id WHERE m.user_id = $1",
     )
@@ -82,8 +79,8 @@ pub(in crate::directory) fn held(user: UserId) -> Sql {
 }
 
 /// Returns each permission once, ordered by code. One that is attached to the user counts as such.
-pub(in crate::directory) fn each_once(mut held: Vec<Held>) -> Vec<Held> {
-    held.sort_unstable_by_key(|held| (held.permission.code, !held.is_own));
+pub(in crate::directory) fn each_once(mut held: Vec<HeldPermission>) -> Vec<HeldPermission> {
+    held.sort_unstable_by_key(|held| (held.permission.code, held.group));
     held.dedup_by_key(|held| held.permission.code);
     held
 }

@@ -4,7 +4,9 @@ use super::paging::{self, Shape, during, within};
 use super::tokens::columns;
 use crate::database::{DatabaseError, FromRow, Row, Sql};
 use crate::directory::access::scope_name;
-use crate::directory::model::{KeptDigest, ListedToken, Timestamp, Token, TokenDigest, TokenId, TokenState};
+use crate::directory::model::{
+    KeptDigest, ListedToken, Timestamp, Token, TokenDigest, TokenId, TokenKind, TokenState, UserId,
+};
 use crate::directory::query::{TokenColumn, TokenFilters, TokenQuery};
 
 /// The columns of a [`ListedToken`].
@@ -38,6 +40,16 @@ pub(in crate::directory) fn find(id: TokenId) -> Sql {
     Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.id = $1")).bind(id)
 }
 
+/// Selects the tokens of these ids, of which there is at least one.
+pub(in crate::directory) fn of_ids(ids: &[TokenId]) -> Sql {
+    let mut sql = Sql::composed(concat!("SELECT ", row!(), " FROM tokens t WHERE t.id IN ("));
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
+    }
+    sql.push(")");
+    sql
+}
+
 /// Selects the token of a key by its digest, whatever its state.
 pub(in crate::directory) fn of_key(digest: TokenDigest) -> Sql {
     Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.digest = $1"))
@@ -47,6 +59,55 @@ pub(in crate::directory) fn of_key(digest: TokenDigest) -> Sql {
 /// Selects the token of a key by the digests that another system may have stored for it.
 pub(in crate::directory) fn of_imported_key([one, other]: [Option<KeptDigest>; 2]) -> Sql {
     Sql::new(concat!("SELECT ", row!(), " FROM tokens t WHERE t.digest IN ($1, $2)")).bind(one).bind(other)
+}
+
+/// The condition of the indexes of tokens that last: those that no sign-in made.
+macro_rules! lasting {
+    () => {
+        "t.kind <> 'sign_in' AND t.kind <> 'browser' AND t.revoked_at IS NULL"
+    };
+}
+
+/// A token that needs a person.
+pub(in crate::directory) struct NotedToken {
+    /// Whether it ends soon; otherwise it was never used.
+    pub(in crate::directory) is_ending: bool,
+    pub(in crate::directory) listed: ListedToken,
+}
+
+impl FromRow for NotedToken {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { is_ending: row.next::<i64>()? == 1, listed: ListedToken::from_row(row)? })
+    }
+}
+
+/// Selects tokens that end in the range of time `ending`, the first one first, and tokens that were made before `unused` and
+/// never used, the oldest first: at most `limit` of each, and none of one user.
+pub(in crate::directory) fn of_note(
+    ending: (Timestamp, Timestamp),
+    unused: Timestamp,
+    hidden: Option<UserId>,
+    limit: u32,
+) -> Sql {
+    Sql::new(concat!(
+        "SELECT * FROM (SELECT CAST(1 AS BIGINT) AS is_ending, ",
+        row!(),
+        " AS owner FROM tokens t WHERE ",
+        lasting!(),
+        " AND t.expires_at IS NOT NULL AND t.expires_at > $1 AND t.expires_at <= $2 AND t.user_id <> $4 \
+         ORDER BY t.expires_at, t.id LIMIT $5) AS ending \
+         UNION ALL SELECT * FROM (SELECT CAST(0 AS BIGINT) AS is_ending, ",
+        row!(),
+        " AS owner FROM tokens t WHERE ",
+        lasting!(),
+        " AND t.last_used_at IS NULL AND t.created_at <= $3 AND (t.expires_at IS NULL OR t.expires_at > $1) \
+         AND t.user_id <> $4 ORDER BY t.created_at, t.id LIMIT $5) AS unused"
+    ))
+    .bind(ending.0)
+    .bind(ending.1)
+    .bind(unused)
+    .bind(hidden.map_or(0, UserId::get))
+    .bind(i64::from(limit))
 }
 
 /// Selects the tokens of a page, and one more if there is one.
@@ -80,6 +141,10 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
     }
     if let Some(kind) = filters.kind {
         sql.push(" AND t.kind = ").push_arg(kind.as_str());
+        if matches!(kind, TokenKind::SignIn | TokenKind::Browser) {
+            // The condition of the index of sign-ins.
+            sql.push(" AND t.kind <> 'api' AND t.kind <> 'imported'");
+        }
     }
     match filters.state {
         Some(TokenState::Revoked) => sql.push(" AND t.revoked_at IS NOT NULL"),

@@ -14,7 +14,7 @@ use crate::directory::model::{
 macro_rules! columns {
     () => {
         "t.id, t.user_id, t.name, t.kind, t.prefix, t.last_four, t.created_at, t.expires_at, t.revoked_at, \
-         t.last_used_at, t.made_by, t.root, t.scopes, t.read_only, t.allowed_networks"
+         t.last_used_at, t.made_by, t.root, t.scopes, t.read_only, t.allowed_networks, t.amr"
     };
 }
 pub(super) use columns;
@@ -40,6 +40,7 @@ impl FromRow for Token {
                 .map(|root| KeptDigest::try_from(root).map_err(|_| DatabaseError::corrupt("token root")))
                 .transpose()?,
             narrowing: Narrowing::from_row(row)?,
+            amr: row.next()?,
         })
     }
 }
@@ -110,6 +111,7 @@ pub(in crate::directory) struct NewToken {
     pub(in crate::directory) made_by: Maker,
     pub(in crate::directory) root: Option<KeptDigest>,
     pub(in crate::directory) narrowing: Narrowing,
+    pub(in crate::directory) amr: Option<String>,
 }
 
 impl NewToken {
@@ -130,6 +132,7 @@ impl NewToken {
             ("scopes", scopes.as_ref().map(stored_scopes).into()),
             ("read_only", read_only.into()),
             ("allowed_networks", allowed_networks.as_ref().map(Networks::stored).into()),
+            ("amr", self.amr.into()),
         ]
     }
 }
@@ -161,7 +164,7 @@ impl Tx<'_> {
         let mut sql = column_list::insert("tokens", [columns]);
         sql.push(
             " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \
-             made_by, root, scopes, read_only, allowed_networks",
+             made_by, root, scopes, read_only, allowed_networks, amr",
         );
         let new: Option<Token> = self.first(&sql)?;
         Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
@@ -220,8 +223,7 @@ impl Tx<'_> {
 
     /// Returns the latest expiry of the tokens that are the sign-in itself; `None` if none of them is left.
     pub(in crate::directory) fn end_of_sign_in(&self, root: &KeptDigest) -> Result<Option<Timestamp>, Error> {
-        let sql =
-            "SELECT max(expires_at) FROM tokens WHERE root = $1 AND kind = 'sign_in' AND revoked_at IS NULL";
+        let sql = "SELECT max(expires_at) FROM tokens WHERE root = $1 AND (kind = 'sign_in' OR kind = 'browser') AND revoked_at IS NULL";
         let found: Option<LatestExpiry> = self.first(&Sql::new(sql).bind(root.clone()))?;
         Ok(found.and_then(|LatestExpiry(end)| end))
     }
@@ -243,7 +245,7 @@ impl Tx<'_> {
         let sql = Sql::new(concat!(
             "SELECT ",
             columns!(),
-            " FROM tokens t WHERE t.user_id = $1 AND t.kind = 'sign_in' AND t.revoked_at IS NULL AND t.expires_at > $2 \
+            " FROM tokens t WHERE t.user_id = $1 AND (t.kind = 'sign_in' OR t.kind = 'browser') AND t.revoked_at IS NULL AND t.expires_at > $2 \
              ORDER BY t.id"
         ));
         Ok(self.all(&sql.bind(user).bind(now))?)
@@ -268,7 +270,7 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<u64, Error> {
         let sql = "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL AND id <> $3 AND root IN \
-             (SELECT s.root FROM tokens s WHERE s.user_id = $2 AND s.kind = 'sign_in')";
+             (SELECT s.root FROM tokens s WHERE s.user_id = $2 AND (s.kind = 'sign_in' OR s.kind = 'browser'))";
         let but = but.map_or(0, TokenId::get);
         Ok(self.execute(&Sql::new(sql).bind(now).bind(user).bind(but))?)
     }
@@ -279,9 +281,10 @@ impl Tx<'_> {
         Ok(self.execute(&Sql::new(sql).bind(now).bind(user))?)
     }
 
-    /// Returns tokens of sign-ins that have not ended and were not used since a time, earliest expiry first.
+    /// Returns tokens of sign-ins of this kind that have not ended and were not used since a time, earliest expiry first.
     pub(in crate::directory) fn idle_sign_ins(
         &self,
+        kind: TokenKind,
         since: Timestamp,
         now: Timestamp,
         limit: i64,
@@ -289,10 +292,10 @@ impl Tx<'_> {
         let sql = Sql::new(concat!(
             "SELECT ",
             columns!(),
-            " FROM tokens t WHERE t.kind = 'sign_in' AND t.revoked_at IS NULL AND t.expires_at > $1 \
+            " FROM tokens t WHERE t.kind = $4 AND (t.kind = 'sign_in' OR t.kind = 'browser') AND t.revoked_at IS NULL AND t.expires_at > $1 \
              AND t.created_at <= $2 AND coalesce(t.last_used_at, t.created_at) <= $2 ORDER BY t.expires_at LIMIT $3"
         ));
-        Ok(self.all(&sql.bind(now).bind(since).bind(limit))?)
+        Ok(self.all(&sql.bind(now).bind(since).bind(limit).bind(kind.as_str()))?)
     }
 
     /// Deletes about `limit` tokens that were revoked or had expired by a time. Returns their number. Imported tokens that were

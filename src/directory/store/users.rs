@@ -6,7 +6,9 @@ use std::str::FromStr;
 use super::numbered::Numbered;
 use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx, Value};
 use crate::directory::error::Error;
-use crate::directory::model::{FieldValue, Timestamp, User, UserId, UserKey, UserState, fold, user_fields};
+use crate::directory::model::{
+    FieldValue, GroupId, PermissionId, Timestamp, User, UserId, UserKey, UserState, fold, user_fields,
+};
 use crate::directory::secret::prints_only;
 
 /// The columns of a [`User`], in the order in which [`FromRow`] reads them; `u` is the users table.
@@ -128,6 +130,52 @@ fn of_key(key: &UserKey, select: &'static str) -> Sql {
     sql
 }
 
+/// Selects members of a group, after an id and ordered by it. A page reads no more of the index than it shows.
+pub(in crate::directory) fn members(group: GroupId, after: Option<UserId>, limit: u32) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM memberships own JOIN users u ON u.id = own.user_id \
+         WHERE own.group_id = $1 AND own.user_id > $2 ORDER BY own.user_id LIMIT $3"
+    ));
+    sql.bind(group).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
+}
+
+/// Selects the users that a permission is attached to, after an id and ordered by it.
+pub(in crate::directory) fn with_permission(
+    permission: PermissionId,
+    after: Option<UserId>,
+    limit: u32,
+) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM user_permissions own JOIN users u ON u.id = own.user_id \
+         WHERE own.permission_id = $1 AND own.user_id > $2 ORDER BY own.user_id LIMIT $3"
+    ));
+    sql.bind(permission).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
+}
+
+/// Selects the users who were seen since a time, the latest first.
+pub(in crate::directory) fn seen_since(since: Timestamp, limit: u32) -> Sql {
+    let sql = Sql::new(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users u WHERE u.last_seen_at >= $1 ORDER BY u.last_seen_at DESC, u.id DESC LIMIT $2"
+    ));
+    sql.bind(since).bind(i64::from(limit))
+}
+
+/// Selects the users of these ids, of which there is at least one, ordered by id.
+pub(in crate::directory) fn of_ids(ids: &[UserId]) -> Sql {
+    let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM users u WHERE u.id IN ("));
+    for (place, id) in ids.iter().enumerate() {
+        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
+    }
+    sql.push(") ORDER BY u.id");
+    sql
+}
+
 /// The stored credentials that a sign-in is checked against.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::directory) struct StoredCredentials {
@@ -143,6 +191,11 @@ impl FromRow for StoredCredentials {
     fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self { id: row.next_as::<i64, _>("user id")?, password: row.next()?, is_active: row.next()? })
     }
+}
+
+/// Selects the id of any user; no row if there is none.
+pub(in crate::directory) fn is_any() -> Sql {
+    Sql::new("SELECT id FROM users LIMIT 1")
 }
 
 /// Selects the credentials of a username.

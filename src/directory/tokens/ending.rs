@@ -7,7 +7,7 @@ use crate::directory::access::{Action, Actor};
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::model::{Token, TokenKind, User, UserId, UserKey};
+use crate::directory::model::{Token, User, UserId, UserKey};
 
 /// How many sign-ins of one user are valid at the same time. Beyond that the oldest ends.
 pub const SIGN_INS_MAX: usize = 100;
@@ -28,8 +28,8 @@ impl Directory {
 /// Revokes a token and, if it is a sign-in, all tokens that came from it. Returns their number.
 pub(in crate::directory) fn end(change: &Change<'_, '_>, token: &Token) -> Result<u64, Error> {
     let ended = change.tx.revoke_token(token.id, change.now)?;
-    match (token.kind, &token.root) {
-        (TokenKind::SignIn, Some(root)) => Ok(ended + change.tx.revoke_sign_in(root, change.now)?),
+    match (token.kind.is_sign_in(), &token.root) {
+        (true, Some(root)) => Ok(ended + change.tx.revoke_sign_in(root, change.now)?),
         _ => Ok(ended),
     }
 }

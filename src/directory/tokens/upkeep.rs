@@ -8,8 +8,10 @@ use super::ending::end;
 use crate::directory::Directory;
 use crate::directory::access::Actor;
 use crate::directory::audit::{self, AuditObject};
+use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::identity::IDLE_GRACE;
+use crate::directory::model::TokenKind;
 use crate::directory::store;
 
 /// Tokens of one transaction, so that other writers do not wait long.
@@ -37,14 +39,18 @@ impl Directory {
         }
     }
 
-    /// Ends sign-ins that were not used for longer than the setting allows, with all tokens that came from them, and returns their
-    /// number. Each request checks for itself that such a token is no longer valid.
+    /// Ends sign-ins that were not used for longer than the setting allows, and unused browser sessions, with all tokens that
+    /// came from them, and returns their number. Each request checks for itself that such a token is no longer valid.
     pub async fn end_idle_sign_ins(&self) -> Result<u64, Error> {
-        let Some(timeout) = self.authenticator.idle_timeout() else { return Ok(0) };
+        Ok(self.end_idle(TokenKind::SignIn).await? + self.end_idle(TokenKind::Browser).await?)
+    }
+
+    async fn end_idle(&self, kind: TokenKind) -> Result<u64, Error> {
+        let Some(timeout) = self.authenticator.idle_timeout(kind) else { return Ok(0) };
         let (timeout, actor) = (timeout.saturating_add(IDLE_GRACE), Actor::operator("retention"));
         let mut ended = 0;
         loop {
-            let batch = self.change(&actor, move |change| end_idle(change, timeout));
+            let batch = self.change(&actor, move |change| end_idle(change, kind, timeout));
             match batch.await? {
                 0 => return Ok(ended),
                 more => ended += more,
@@ -62,8 +68,8 @@ impl Directory {
 }
 
 /// Ends a batch of unused sign-ins.
-fn end_idle(change: &crate::directory::change::Change<'_, '_>, timeout: Duration) -> Result<u64, Error> {
-    let idle = change.tx.idle_sign_ins(change.now.saturating_sub(timeout), change.now, BATCH)?;
+fn end_idle(change: &Change<'_, '_>, kind: TokenKind, timeout: Duration) -> Result<u64, Error> {
+    let idle = change.tx.idle_sign_ins(kind, change.now.saturating_sub(timeout), change.now, BATCH)?;
     if idle.is_empty() {
         return Ok(0);
     }

@@ -17,18 +17,12 @@ use super::view::{AuditItem, AuditListing, AuditVerification, object_kinds};
 use crate::directory::Actor;
 use crate::directory::access::ReadAudit;
 use crate::directory::audit::EXPORT_PAGE;
-use crate::directory::model::{AuditFilter, OBJECT_KINDS};
-use crate::directory::model::{Timestamp, ValidationErrors, Violation};
-use crate::directory::query::Parameters;
+use crate::directory::model::AuditFilter;
+use crate::directory::query::{AuditQuery, Parameters, audit_head};
 use crate::http::app::App;
 use crate::http::caller::Require;
 use crate::http::error::{ApiError, answer};
 use crate::http::site::Site;
-
-/// Events per page by default.
-const LIMIT: u32 = 10;
-/// The longest text that an event can be filtered by, in characters.
-const TEXT_MAX: usize = 254;
 
 /// List Audit Events
 ///
@@ -49,8 +43,8 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let request = ListRequest::parse(query.as_deref())?;
-    let (filter, EventPage { limit, .. }) =
-        read(&request.parameters, &["limit", "before"]).map_err(ApiError::Invalid)?;
+    let AuditQuery { filter, limit, .. } =
+        AuditQuery::parse(&request.parameters, &["limit", "before"]).map_err(ApiError::Invalid)?;
     let found = app.directory().audit_events(&actor, &filter, limit + 1).await?;
     let shown = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = found.len() > shown;
@@ -87,8 +81,8 @@ pub(super) async fn export(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let request = ListRequest::parse(query.as_deref())?;
-    let (filter, EventPage { after, .. }) =
-        read(&request.parameters, &["after"]).map_err(ApiError::Invalid)?;
+    let AuditQuery { filter, after, .. } =
+        AuditQuery::parse(&request.parameters, &["after"]).map_err(ApiError::Invalid)?;
     // The first page is read before the answer begins, so that an early failure still gets a status.
     let first = app.directory().export_audit(&actor, &filter, after).await?;
     let pages = stream::unfold(Some((app, actor, filter, first)), next_page);
@@ -142,80 +136,10 @@ pub(super) async fn verify(
     let request = ListRequest::parse(query.as_deref())?;
     let known = |name: &str| ["expect_head", "format"].contains(&name);
     let mut given = Parameters::new(&request.parameters, known);
-    let expected = given.parsed("expect_head", head);
+    let expected = given.parsed("expect_head", audit_head);
     given.finish().map_err(ApiError::Invalid)?;
     let found = app.directory().verify_audit(&actor, expected.as_deref()).await?;
     Ok(answer(StatusCode::OK, &AuditVerification::new(&found)))
-}
-
-fn head(raw: &str) -> Result<String, Violation> {
-    let is_hash = raw.len() == 64 && raw.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let wrong = || Violation::Other("A head has 64 hexadecimal digits.".to_owned());
-    if is_hash { Ok(raw.to_ascii_lowercase()) } else { Err(wrong()) }
-}
-
-/// What is read at once.
-struct EventPage {
-    limit: u32,
-    after: i64,
-}
-
-/// Parses the filters, and the parameters of the page that are named.
-fn read(pairs: &[(String, String)], page: &[&str]) -> Result<(AuditFilter, EventPage), ValidationErrors> {
-    const FILTERS: [&str; 10] = [
-        "action",
-        "actor_id",
-        "actor_name",
-        "object_kind",
-        "object_id",
-        "object_name",
-        "address",
-        "from",
-        "to",
-        "format",
-    ];
-    let known = |name: &str| FILTERS.contains(&name) || page.contains(&name);
-    let mut given = Parameters::new(pairs, known);
-    let filter = AuditFilter {
-        before: given.integer("before"),
-        action: given.parsed("action", text),
-        actor_id: given.integer("actor_id"),
-        actor_name: given.parsed("actor_name", text),
-        object_kind: given.parsed("object_kind", kind),
-        object_id: given.integer("object_id"),
-        object_name: given.parsed("object_name", text),
-        address: given.parsed("address", text),
-        from: given.parsed("from", timestamp),
-        to: given.parsed("to", timestamp),
-    };
-    let limit = given.parsed("limit", limit).unwrap_or(LIMIT);
-    let after = given.integer("after").unwrap_or_default();
-    given.finish().map(|()| (filter, EventPage { limit, after }))
-}
-
-fn text(raw: &str) -> Result<String, Violation> {
-    match raw {
-        raw if raw.contains('\0') => Err(Violation::NullCharacter),
-        raw if raw.chars().count() > TEXT_MAX => Err(Violation::TooLong(TEXT_MAX)),
-        raw => Ok(raw.to_owned()),
-    }
-}
-
-fn kind(raw: &str) -> Result<String, Violation> {
-    if OBJECT_KINDS.contains(&raw) { Ok(raw.to_owned()) } else { Err(Violation::Choice(raw.to_owned())) }
-}
-
-/// Parses a time of RFC 3339, or the beginning of a day (UTC).
-fn timestamp(raw: &str) -> Result<Timestamp, Violation> {
-    if raw.len() == 10 { format!("{raw}T00:00:00Z").parse() } else { raw.parse() }
-}
-
-fn limit(raw: &str) -> Result<u32, Violation> {
-    match raw.parse::<i64>().map_err(|_| Violation::Integer)? {
-        limit @ 1..=1000 => u32::try_from(limit).map_err(|_| Violation::Integer),
-        limit if limit < 1 => Err(Violation::AtLeast(1)),
-        _ => Err(Violation::Other("Ensure this value is less than or equal to 1000.".to_owned())),
-    }
 }
 
 /// The filters of events.

@@ -13,8 +13,8 @@ use crate::directory::access::{Introspect, NeedsPermission};
 use crate::http::app::App;
 use crate::http::body::{Body, FormBody};
 use crate::http::caller::{
-    Authenticated, EndsItself, Introspects, MayChangePermissions, ReadsMe, ReadsOwn, Require, Staff,
-    WritesOwn,
+    Authenticated, EndsItself, Introspects, MayChangePermissions, ReadsMe, ReadsOwn, Require, RequireBoth,
+    Staff, WritesOwn,
 };
 use crate::http::conditions::IfMatch;
 
@@ -29,6 +29,8 @@ pub(super) enum AllowedCallers {
     Staff,
     /// Admins, and staff who hold the permission of this code.
     Holders(i64),
+    /// Admins, and staff who hold the permissions of both codes.
+    HoldersOfBoth(i64, i64),
     Admins,
 }
 
@@ -38,6 +40,9 @@ impl fmt::Display for AllowedCallers {
             Self::Anyone | Self::Authenticated => f.write_str("every user"),
             Self::Staff => f.write_str("staff and admins"),
             Self::Admins => f.write_str("admins"),
+            Self::HoldersOfBoth(one, other) => {
+                write!(f, "admins, and staff with permissions {one} and {other}")
+            }
             Self::Holders(code) => write!(f, "admins, and staff with permission {code}"),
         }
     }
@@ -84,6 +89,12 @@ impl Argument for Introspects {
 impl<A: NeedsPermission> Argument for Require<A> {
     fn callers() -> AllowedCallers {
         AllowedCallers::Holders(A::CODE)
+    }
+}
+
+impl<A: NeedsPermission, B: NeedsPermission> Argument for RequireBoth<A, B> {
+    fn callers() -> AllowedCallers {
+        AllowedCallers::HoldersOfBoth(A::CODE, B::CODE)
     }
 }
 

@@ -15,6 +15,7 @@ mod fields;
 mod forms;
 pub(super) mod forward_auth;
 mod groups;
+mod holders;
 mod initials;
 mod introspect;
 mod leaked;
@@ -93,6 +94,8 @@ fn routes() -> OpenApiRouter<App> {
         groups::add_members, groups::remove_members;
         permissions::list, permissions::create;
         permissions::retrieve, permissions::update, permissions::destroy;
+        holders::users;
+        holders::groups;
         audit::list;
         audit::export;
         audit::verify;

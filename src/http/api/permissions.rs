@@ -150,7 +150,7 @@ pub(super) async fn destroy(
 }
 
 /// Parses the id of a permission from the path; anything that is not an id is a 404.
-fn key(id: &str) -> Result<PermissionKey, ApiError> {
+pub(super) fn key(id: &str) -> Result<PermissionKey, ApiError> {
     id.parse().map(PermissionKey::Id).map_err(|_| ApiError::NotFound)
 }
 

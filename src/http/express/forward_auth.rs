@@ -11,6 +11,7 @@ use super::answer::{AnswerHead, Prepared};
 use super::head::Head;
 use super::{FastPathMiss, catch_panic, text};
 use crate::config::AccessLog;
+use crate::directory::model::ActivityKind;
 use crate::http::app::App;
 use crate::http::forward_auth::{ClientAddress, ROUTE, Rule, RuleKinds, credentials, decide};
 use crate::http::pipeline::Rejection;
@@ -84,6 +85,7 @@ impl PreparedForwardAuth {
         let decided = pin!(decide(app, &rule, &key, accepted, address));
         let allowed = decided.await?;
         self.answer.answered.inc();
+        app.directory().note_activity(ActivityKind::RequestAnswered);
         self.count(app, rule.kinds());
         let last = last || head.close;
         let (now, end, status) = (allowed.now, allowed.end(), allowed.status);

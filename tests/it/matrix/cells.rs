@@ -67,7 +67,7 @@ pub fn cells(world: &World, actor: &Actor, operation: &Operation, turn: usize) -
 /// A code that the operation is about, so that an actor with the permission has it.
 fn code(operation: &Operation) -> i64 {
     match rule(operation).0 {
-        Need::Code(code) => code,
+        Need::Code(code) | Need::Both(_, code) => code,
         _ => 1221,
     }
 }

@@ -27,6 +27,8 @@ pub enum Need {
     Staff,
     /// This permission.
     Code(i64),
+    /// Both of these permissions.
+    Both(i64, i64),
     /// Being an admin.
     Admin,
     /// What the path says: forward authentication.
@@ -74,7 +76,7 @@ pub enum What {
     RemovePermission,
 }
 
-use Need::{Admin, Code, Open, Staff};
+use Need::{Admin, Both, Code, Open, Staff};
 use What::{
     AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
     CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, Introspect, IssueToken, Pass,
@@ -137,6 +139,8 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("audit_verify", Code(1242), Read),
     ("permissions_list", Code(1252), Read),
     ("permissions_retrieve", Code(1252), Read),
+    ("permissions_users", Both(1252, 1222), Read),
+    ("permissions_groups", Both(1252, 1202), Read),
     ("permissions_create", Admin, CreatePermission),
     ("permissions_update", Admin, RenamePermission),
     ("permissions_destroy", Admin, RemovePermission),
@@ -182,6 +186,7 @@ pub fn may_enter(actor: &Actor, operation: &Operation) -> Result<(), Expect> {
         Open | Need::Token => true,
         Staff => person.staff || person.admin,
         Code(code) => holds(actor, &Codes::from([code])),
+        Both(one, other) => holds(actor, &Codes::from([one, other])),
         Admin => person.admin,
         Need::Rule => true,
     };

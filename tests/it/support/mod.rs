@@ -1,6 +1,7 @@
 //! Shared by all tests: temporary databases, a server with the usual users, a client that sees every byte, and real
 //! Django projects.
 
+pub mod browser;
 pub mod client;
 pub mod conformance;
 pub mod database;
@@ -14,6 +15,7 @@ pub mod site;
 pub mod source;
 mod templates;
 
+pub use browser::Browser;
 pub use client::{Answer, Request};
 pub use database::{Backend, Database};
 pub use django::DjangoProject;

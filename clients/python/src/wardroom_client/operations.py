@@ -932,6 +932,42 @@ class Operations(Surface):
         )
         return made
 
+    def permissions_groups(
+        self,
+        id: int,
+        *,
+        limit: Optional[int] = None,
+        after: Optional[int] = None,
+    ) -> types.HolderListingGroupItem:
+        """List Groups of a Permission."""
+        made: types.HolderListingGroupItem = self._call(
+            "GET",
+            f"/api/users/permissions/{segment(id)}/groups",
+            query={
+                "limit": limit,
+                "after": after,
+            },
+        )
+        return made
+
+    def permissions_users(
+        self,
+        id: int,
+        *,
+        limit: Optional[int] = None,
+        after: Optional[int] = None,
+    ) -> types.HolderListingUserItem:
+        """List Users of a Permission."""
+        made: types.HolderListingUserItem = self._call(
+            "GET",
+            f"/api/users/permissions/{segment(id)}/users",
+            query={
+                "limit": limit,
+                "after": after,
+            },
+        )
+        return made
+
     def tokens_list(
         self,
         *,
@@ -946,7 +982,7 @@ class Operations(Surface):
         name: Optional[str] = None,
         key: Optional[str] = None,
         state: Optional[Literal["active", "expired", "revoked"]] = None,
-        kind: Optional[Literal["api", "sign_in", "imported"]] = None,
+        kind: Optional[Literal["api", "sign_in", "imported", "browser"]] = None,
         created_date: Optional[str] = None,
         created_from: Optional[str] = None,
         created_to: Optional[str] = None,
@@ -1015,7 +1051,7 @@ class Operations(Surface):
         name: Optional[str] = None,
         key: Optional[str] = None,
         state: Optional[Literal["active", "expired", "revoked"]] = None,
-        kind: Optional[Literal["api", "sign_in", "imported"]] = None,
+        kind: Optional[Literal["api", "sign_in", "imported", "browser"]] = None,
         created_date: Optional[str] = None,
         created_from: Optional[str] = None,
         created_to: Optional[str] = None,

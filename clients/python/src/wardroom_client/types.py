@@ -154,6 +154,20 @@ class GroupUpdate(TypedDict, total=False):
     name: str
 
 
+class HolderListingGroupItem(TypedDict):
+    """A page of those who have a permission."""
+
+    next: Optional[str]
+    results: list[GroupItem]
+
+
+class HolderListingUserItem(TypedDict):
+    """A page of those who have a permission."""
+
+    next: Optional[str]
+    results: list[UserItem]
+
+
 class _Introspection(TypedDict):
     active: bool
 

@@ -205,6 +205,8 @@ impl RemoteAccounts {
             groups: row.each("groups_data", |row| row.group())?,
             permissions: row.each("permissions_data", |row| row.permission())?,
             effective_permissions: row.each("effective_permissions_data", |row| row.permission())?,
+            // The API does not say which group gives a permission.
+            held: Vec::new(),
         })
     }
 

@@ -7,7 +7,7 @@ use super::RemoteAccounts;
 use crate::cli::accounts::remote_rows::RemoteRow;
 use crate::cli::report::CliResult;
 use crate::directory::Error;
-use crate::directory::model::{Permission, PermissionId, PermissionKey};
+use crate::directory::model::{Group, GroupId, Permission, PermissionId, PermissionKey, User, UserId};
 use crate::directory::permissions::PermissionHolders;
 
 impl RemoteAccounts {
@@ -29,6 +29,26 @@ impl RemoteAccounts {
         permission: PermissionId,
     ) -> CliResult<PermissionHolders> {
         RemoteRow(&self.send(Method::GET, &path_of(permission), None).await?.json).holders()
+    }
+
+    pub(in crate::cli::accounts) async fn users_with_permission(
+        &self,
+        permission: PermissionId,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> CliResult<Vec<User>> {
+        let path = holders_path(permission, "users", after.map(UserId::get), limit);
+        RemoteRow(&self.send(Method::GET, &path, None).await?.json).each("results", |row| row.user())
+    }
+
+    pub(in crate::cli::accounts) async fn groups_with_permission(
+        &self,
+        permission: PermissionId,
+        after: Option<GroupId>,
+        limit: u32,
+    ) -> CliResult<Vec<Group>> {
+        let path = holders_path(permission, "groups", after.map(GroupId::get), limit);
+        RemoteRow(&self.send(Method::GET, &path, None).await?.json).each("results", |row| row.group())
     }
 
     pub(in crate::cli::accounts) async fn create_permission(
@@ -60,6 +80,10 @@ impl RemoteAccounts {
         self.send(Method::DELETE, &path, None).await?;
         Ok(gone)
     }
+}
+
+fn holders_path(permission: PermissionId, kind: &str, after: Option<i64>, limit: u32) -> String {
+    format!("{}/{kind}?limit={limit}&after={}", path_of(permission), after.unwrap_or_default())
 }
 
 fn path_of(permission: PermissionId) -> String {

@@ -14,7 +14,7 @@ use super::super::invalidations::Position;
 use super::{Authenticator, TIMEOUT, look_up};
 use crate::directory::error::Error;
 use crate::directory::model::{
-    Identity, KeptDigest, NamedIdentity, Timestamp, TokenDigest, TokenKey, TokenState, UserId,
+    Identity, KeptDigest, NamedIdentity, Timestamp, TokenDigest, TokenKey, TokenKind, TokenState, UserId,
 };
 use crate::directory::store::identities::{self, GroupNames};
 
@@ -105,6 +105,7 @@ impl Authenticator {
 
     fn is_valid(&self, identity: &Identity, now: Timestamp) -> bool {
         identity.user.is_active
+            && identity.token.kind != TokenKind::Browser
             && identity.token.state(now) == TokenState::Active
             && !self.idle_timeout.has_ended(&identity.token, now)
     }

@@ -1,7 +1,8 @@
 //! The description of every table that is copied between databases.
 //!
-//! Three tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
-//! because it covers the last minutes only; and `schema_migrations`, because both databases must have run the same
+//! Four tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
+//! because it covers the last minutes only; `servers`, which are those of
+//! one database; and `schema_migrations`, because both databases must have run the same
 //! migrations.
 //!
 //! A test checks this list against the schema of both databases, so a migration cannot forget it.
@@ -120,9 +121,16 @@ pub(super) const TABLES: &[TableSpec] = &[
             ("scopes", Text),
             ("read_only", Bool),
             ("allowed_networks", Text),
+            ("amr", Text),
         ],
         key: 1,
         numbered: true,
+    },
+    TableSpec {
+        name: "saved_views",
+        columns: &[("user_id", Int), ("place", Text), ("name", Text), ("query", Text)],
+        key: 3,
+        numbered: false,
     },
     TableSpec {
         name: "ended_tokens",
@@ -199,6 +207,12 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: false,
     },
     TableSpec {
+        name: "activity",
+        columns: &[("span", Text), ("starts_at", Int), ("kind", Text), ("count", Int)],
+        key: 3,
+        numbered: false,
+    },
+    TableSpec {
         name: "unreferenced_media",
         columns: &[("name", Text), ("since", Int), ("state", Text)],
         key: 1,
@@ -209,7 +223,7 @@ pub(super) const TABLES: &[TableSpec] = &[
 /// Returns the tables of which a server changes rows. The events of the audit trail are never changed.
 pub(in crate::directory) fn changed_tables() -> Vec<&'static str> {
     let copied = TABLES.iter().map(|table| table.name).filter(|name| *name != "audit_events");
-    copied.chain(["identity_changes", "rate_counts"]).collect()
+    copied.chain(["identity_changes", "rate_counts", "servers"]).collect()
 }
 
 #[cfg(test)]
@@ -220,7 +234,7 @@ mod tests {
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
-    const NOT_COPIED: [&str; 3] = ["identity_changes", "rate_counts", "schema_migrations"];
+    const NOT_COPIED: [&str; 4] = ["identity_changes", "rate_counts", "schema_migrations", "servers"];
 
     /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
     /// database assigns the table's ids.

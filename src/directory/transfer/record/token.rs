@@ -70,7 +70,7 @@ impl TokenRecord {
             created_at,
             // The token of a sign-in expires, whatever the source says.
             expires_at: match (kind, expires_at) {
-                (TokenKind::SignIn, None) => Some(created_at.plus(SIGN_IN_LIFETIME)?),
+                (kind, None) if kind.is_sign_in() => Some(created_at.plus(SIGN_IN_LIFETIME)?),
                 (_, end) => end,
             },
             // A token that was revoked here stays revoked.
@@ -79,6 +79,7 @@ impl TokenRecord {
             made_by,
             root,
             narrowing: self.narrowing(kept.map(|kept| &kept.narrowing))?,
+            amr: kept.and_then(|kept| kept.amr.clone()),
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
         Ok(StoredToken { token, digest, last_used_from, ends_by })
@@ -118,7 +119,7 @@ impl TokenRecord {
             Some(maker) => Maker::from_stored(maker).ok_or_else(|| Violation::Choice(maker.clone()))?,
             None => match (kept, kind) {
                 (Some(kept), _) => kept.made_by,
-                (None, TokenKind::SignIn) => Maker::SignIn,
+                (None, TokenKind::SignIn | TokenKind::Browser) => Maker::SignIn,
                 // Old exports do not state it.
                 (None, TokenKind::Api) => Maker::Unknown,
                 (None, TokenKind::Imported) => Maker::Import,
@@ -128,7 +129,7 @@ impl TokenRecord {
         let read = |hex: &String| KeptDigest::from_hex(hex).ok_or_else(unreadable);
         let given = self.root.as_ref().map(|root| root.as_ref().map(read).transpose()).transpose()?;
         let root = given.unwrap_or_else(|| kept.and_then(|kept| kept.root.clone()));
-        Ok((made_by, root.or_else(|| (kind == TokenKind::SignIn).then(|| digest.clone()))))
+        Ok((made_by, root.or_else(|| kind.is_sign_in().then(|| digest.clone()))))
     }
 
     /// Returns the parts of the key that lists show: of a key that Wardroom has exported, what its own lists show; of

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// The schemas of pages begin with this, and end with the name of the schema of their rows.
+/// The names of the schemas of pages have this in front of the name of the schema of their rows.
 const PAGE: &str = "Listing_";
 
 /// Makes every schema of the document plain.
@@ -15,7 +15,7 @@ pub(super) fn make_schemas_plain(document: &mut Value) {
     for (name, schema) in schemas {
         *schema = merged(schema, &all);
         let rows = schema.pointer_mut("/properties/results/items");
-        if let (Some(rows), Some(row)) = (rows, name.strip_prefix(PAGE)) {
+        if let (Some(rows), Some((_, row))) = (rows, name.split_once(PAGE)) {
             *rows = json!({ "$ref": format!("#/components/schemas/{row}") });
         }
     }

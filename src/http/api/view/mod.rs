@@ -334,6 +334,16 @@ pub struct Listing<T> {
     pub results: Vec<T>,
 }
 
+/// A page of those who have a permission.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HolderListing<T> {
+    /// Absolute URL of the next page; null at the end.
+    #[schema(required, format = "uri")]
+    pub next: Option<String>,
+    /// The rows of this page.
+    pub results: Vec<T>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,14 +1,17 @@
 //! `wardroom permission`: the permissions, built-in and of your own.
 
-use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+mod show;
+mod view;
 
+use clap::{Args, Subcommand};
+
+use self::show::ShowPermissions;
+use self::view::{allows, json};
 use super::accounts::Accounts;
 use super::context::{ask, check_can_confirm};
 use super::names::{Names, count};
 use super::report::{CliError, Report};
 use super::terminal::{TableCell, TableColumn, TextTable};
-use crate::directory::access::built_in;
 use crate::directory::model::{Permission, PermissionKey};
 
 /// The commands of `wardroom permission`.
@@ -16,6 +19,8 @@ use crate::directory::model::{Permission, PermissionKey};
 pub(super) enum PermissionVerb {
     /// List every permission with its code and what it allows.
     List,
+    /// Show permissions with the users and groups that have them.
+    Show(ShowPermissions),
     /// Create a permission for your own services. Wardroom stores it and shows who has it; your services decide what it
     /// allows.
     Add(AddPermission),
@@ -59,6 +64,7 @@ pub(super) struct RemovePermission {
 pub(super) async fn run(verb: PermissionVerb, accounts: &Accounts) -> Result<Report, CliError> {
     match verb {
         PermissionVerb::List => list(accounts).await,
+        PermissionVerb::Show(args) => show::show(accounts, args).await,
         PermissionVerb::Add(AddPermission { name, code }) => {
             Ok(done("Added", &accounts.create_permission(code, &name).await?))
         }
@@ -108,19 +114,4 @@ async fn remove(accounts: &Accounts, args: RemovePermission) -> Result<Report, C
 
 fn done(verb: &str, permission: &Permission) -> Report {
     Report::new(format!("{verb} permission {} ({}).\n", permission.code, permission.name), json(permission))
-}
-
-fn allows(permission: &Permission) -> &'static str {
-    built_in(permission.code).map_or("(decided by your own services)", |known| known.allows)
-}
-
-fn json(permission: &Permission) -> Value {
-    let known = built_in(permission.code);
-    json!({
-        "id": permission.id.get(),
-        "code": permission.code,
-        "name": permission.name,
-        "is_built_in": known.is_some(),
-        "allows": known.map(|known| known.allows),
-    })
 }
