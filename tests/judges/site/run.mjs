@@ -22,7 +22,7 @@ import { Front, Wardroom } from "./wardroom.mjs";
 const [binary, place, ...only] = process.argv.slice(2);
 const MAIN_PAGES = ["/admin", "/admin/users", "/admin/groups", "/admin/tokens", "/admin/audit", "/admin/account"];
 // What runs if no judge is named: those that have run to their end without a fault. The others are run by name.
-const DEFAULT = ["html", "lists"];
+const DEFAULT = ["html", "axe", "keyboard", "lists", "csrf", "payloads"];
 const faults = new Faults();
 const record = new Record(faults);
 const fault = PLANTS[process.env.SITE_PLANT];
