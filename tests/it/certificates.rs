@@ -118,6 +118,13 @@ struct Renewal {
     client: TlsConnector,
 }
 
+/// The two messages of a new certificate. The server also looks at the files by itself: its look can come between a
+/// change of the files and the signal.
+pub const NEW_CERTIFICATE: [&str; 2] = [
+    "SIGHUP: new connections get the new certificate",
+    "the certificate has changed: new connections get the new one",
+];
+
 impl Renewal {
     async fn start(backend: Backend) -> Self {
         let database = Database::new(backend).await;
@@ -145,7 +152,7 @@ both! {
         server.process.record("SIGHUP: the certificate was read again and has not changed");
         server.files.put(&server.new);
         server.process.signal("-HUP");
-        let line = server.process.record("SIGHUP: new connections get the new certificate");
+        let line = server.process.record_of(&NEW_CERTIFICATE);
         assert_eq!(line["names"], "localhost", "{line}");
         assert!(line["expires"].as_str().unwrap().ends_with('Z'), "{line}");
         let mut after = server.connect().await;
@@ -162,7 +169,7 @@ both! {
         let mut server = Renewal::start(backend).await;
         let mut before = server.connect().await;
         server.files.put(&server.new);
-        server.process.record("the certificate has changed: new connections get the new one");
+        server.process.record(NEW_CERTIFICATE[1]);
         assert_eq!(shown(&server.connect().await), server.new.der);
         ask(&mut before).await;
     }

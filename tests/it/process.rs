@@ -47,17 +47,22 @@ impl Process {
 
     /// Reads the log up to the line with this message.
     pub fn record(&mut self, message: &str) -> serde_json::Value {
+        self.record_of(&[message])
+    }
+
+    /// Reads the log up to the line with one of these messages.
+    pub fn record_of(&mut self, messages: &[&str]) -> serde_json::Value {
         let mut seen = String::new();
         loop {
             let line = match self.log.recv_timeout(SILENCE_MAX) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Disconnected) => panic!("the process ended: {seen}"),
-                Err(RecvTimeoutError::Timeout) => panic!("{message:?} does not appear in the log: {seen}"),
+                Err(RecvTimeoutError::Timeout) => panic!("{messages:?} does not appear in the log: {seen}"),
             };
             seen.push_str(&line);
             seen.push('\n');
             let record: serde_json::Value = serde_json::from_str(&line).expect("a log line is JSON");
-            if record["message"] == message {
+            if messages.iter().any(|message| record["message"] == *message) {
                 return record;
             }
         }

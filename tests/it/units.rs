@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::certificates::{Pair, connect, connector, shown};
+use crate::certificates::{NEW_CERTIFICATE, Pair, connect, connector, shown};
 use crate::process::{Process, wardroom};
 use crate::support::own_postgres::OwnPostgres;
 use crate::support::{Backend, Database, Request, both};
@@ -279,7 +279,7 @@ both! {
         started.service.put("cert.pem", &new.certificate);
         started.service.put("key.pem", &new.key);
         process.signal("-HUP");
-        process.record("SIGHUP: new connections get the new certificate");
+        process.record_of(&NEW_CERTIFICATE);
         assert_eq!(shown(&connect(&client, address).await), new.der);
         stop(process);
     }
