@@ -1,5 +1,6 @@
 """The admin site with a million users: a database like that of a large house, and the pages that are asked."""
 
+import datetime
 import http.client
 import re
 import shutil
@@ -38,17 +39,28 @@ PAGES = {
     "A group of all, searched": "/admin/groups/1?search=xyzzy",
     "Permissions": "/admin/permissions",
     "Tokens": "/admin/tokens",
+    "Tokens by issue": "/admin/tokens?ordering=-created_at",
     "Sessions": "/admin/sessions",
     "Audit trail": "/admin/audit",
     "Audit trail, one actor": "/admin/audit?actor_name=user777777",
     "Audit trail, one object": "/admin/audit?object_name=user777777",
     "Audit trail, one action": "/admin/audit?action=token.issue",
+    "Audit trail, before a day": "/admin/audit?to={day}",
+    "Audit trail, one action before a day": "/admin/audit?action=sign_in&to={day}",
     "Recycle bin": "/admin/bin",
     "Settings": "/admin/settings",
     "Own account": "/admin/account",
 }
+# The day of the filter "before a day": most events are newer.
+LONG_AGO = datetime.timedelta(days=330)
 # Lists whose page 10,000 is asked by following its links.
 DEEP = ["Users", "A group of all", "Tokens", "Audit trail"]
+
+
+def paged():
+    """The pages, with the addresses of today."""
+    day = datetime.datetime.now(datetime.timezone.utc) - LONG_AGO
+    return [(kind, path.format(day=day.date())) for kind, path in PAGES.items()]
 
 
 def statements(users, now, numbers, as_bytes):

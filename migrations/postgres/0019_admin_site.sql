@@ -56,7 +56,11 @@ CREATE INDEX tokens_never_used ON tokens (created_at, id)
 -- Sessions are listed among many other tokens.
 CREATE INDEX tokens_of_sign_ins ON tokens (kind, id) WHERE kind <> 'api' AND kind <> 'imported';
 
--- The audit trail is filtered by names and addresses, too.
+-- Lists of tokens by their issue.
+CREATE INDEX tokens_by_issue ON tokens (created_at, id);
+
+-- The audit trail is filtered by names and addresses, too, and by an action together with a range of times.
 CREATE INDEX audit_events_by_actor_name ON audit_events (actor_name, id);
 CREATE INDEX audit_events_by_object_name ON audit_events (object_name, id);
 CREATE INDEX audit_events_by_address ON audit_events (address, id) WHERE address IS NOT NULL;
+CREATE INDEX audit_events_by_action_and_time ON audit_events (action, at, id);

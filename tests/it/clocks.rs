@@ -214,6 +214,18 @@ both! {
         }
         let expected: Vec<Value> = times.iter().rev().map(|time| moment(time).to_string().into()).collect();
         assert_eq!(seen, expected, "newest first");
+        // A range of times is listed in the order of times, page by page.
+        let mut seen = Vec::new();
+        let mut next = Some("/api/users/audit?action=user.update&from=2020-01-01&to=2025-09-01T13:00:00Z&limit=1".to_owned());
+        while let Some(path) = next {
+            let page = site.get(&path).token(&site.admin.key).send().await.json();
+            seen.extend(page["results"].as_array().unwrap().iter().map(|event| event["at"].clone()));
+            next = page["next"].as_str().map(|link| link.strip_prefix("http://localhost").unwrap().to_owned());
+        }
+        let mut expected: Vec<String> =
+            times.iter().map(|time| moment(time).to_string()).filter(|time| time.as_str() < "2025-09-01T13").collect();
+        expected.sort_unstable_by(|one, other| other.cmp(one));
+        assert_eq!(seen, expected);
         let verified = site.directory().verify_audit(&operator(), None).await.unwrap();
         assert_eq!(verified.broken, None);
         assert!(verified.good >= 5);

@@ -4271,7 +4271,7 @@ export interface operations {
                 format?: "json";
                 /** @description Events per page, 1 to 1000; 10 by default. */
                 limit?: number;
-                /** @description Only events with a lower number, as in `next`. */
+                /** @description Only events older than the one with this number, as in `next`. */
                 before?: number;
             };
             header?: never;

@@ -22,7 +22,7 @@ pub(in crate::cli) struct ListEvents {
     /// List all events, however many there are.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Only events with a lower id. To page, give the last id of the previous page.
+    /// Only events older than the one with this id. To page, give the last id of the previous page.
     #[arg(long, value_name = "ID", value_parser = number)]
     before: Option<i64>,
     /// Only events with this action, such as user.update. `wardroom audit actions` lists all actions.

@@ -1,7 +1,5 @@
 //! Statements about the audit trail. Rows are inserted and read, never changed.
 
-use std::time::Duration;
-
 use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
@@ -42,10 +40,8 @@ pub(in crate::directory) fn page(after: i64, limit: i64) -> Sql {
 }
 
 /// Selects the events of a filter, newest first.
-pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64, now: Timestamp) -> Sql {
-    let is_before = filter.to.is_some_and(|to| to < now.saturating_sub(LONG_AGO));
-    let is_after = filter.from.is_some_and(|from| from > now.saturating_sub(LATELY));
-    let by_time = (is_before || is_after) && names_nothing(filter);
+pub(in crate::directory) fn list(filter: &AuditFilter, limit: i64) -> Sql {
+    let by_time = (filter.from.is_some() || filter.to.is_some()) && !names_one(filter);
     EventQuery { filter, after: None, limit, by_time }.sql()
 }
 
@@ -54,17 +50,11 @@ pub(in crate::directory) fn filtered_page(filter: &AuditFilter, after: i64, limi
     EventQuery { filter, after: Some(after), limit, by_time: false }.sql()
 }
 
-/// Whether nothing but the time is filtered by: everything else has an index that is read from the newest event on.
-fn names_nothing(filter: &AuditFilter) -> bool {
-    let texts =
-        [&filter.action, &filter.object_kind, &filter.actor_name, &filter.object_name, &filter.address];
-    texts.iter().all(|text| text.is_none()) && filter.actor_id.is_none() && filter.object_id.is_none()
+/// Whether events are filtered by one actor, object or address, which has few of them.
+fn names_one(filter: &AuditFilter) -> bool {
+    let names = [&filter.actor_name, &filter.object_name, &filter.address];
+    names.iter().any(|name| name.is_some()) || filter.actor_id.is_some() || filter.object_id.is_some()
 }
-
-/// Events before this are found by their time: most are newer.
-const LONG_AGO: Duration = Duration::from_hours(24 * 30);
-/// Events since this are found by their time: most are older.
-const LATELY: Duration = Duration::from_hours(48);
 
 /// How a name or an address is looked for: as it was recorded, or as that of a user or group whose events these are.
 type Way = &'static [(&'static str, &'static str)];
@@ -87,9 +77,6 @@ const ADDRESSES: Way = &[
     (" AND address IS NOT NULL AND address = '::ffff:' || CAST(", " AS TEXT)"),
 ];
 
-/// The newest first.
-const NEWEST: &str = " ORDER BY id DESC LIMIT ";
-
 /// A way, with the name or address that is looked for.
 type NamedWay = ((&'static str, &'static str), String);
 
@@ -99,7 +86,8 @@ struct EventQuery<'a> {
     /// Oldest first, after this number; `None` is newest first.
     after: Option<i64>,
     limit: i64,
-    /// Whether events are found by their time, and not from the newest on.
+    /// Whether they are in the order of their times, along an index of those: a range of times is then a range of the index.
+    /// Otherwise they are in the order of their numbers, in which they happened. The orders differ if a clock was set back.
     by_time: bool,
 }
 
@@ -109,25 +97,24 @@ impl EventQuery<'_> {
     fn sql(&self) -> Sql {
         let mut sql = Sql::composed(concat!("SELECT ", columns!(), " FROM audit_events WHERE "));
         let ways = self.ways();
-        if ways.is_empty() && !self.by_time {
+        if ways.is_empty() {
             sql.push("TRUE");
             self.narrow(&mut sql);
         } else {
             let mut before = "id IN (SELECT id FROM (SELECT id FROM audit_events WHERE TRUE";
-            for way in if ways.is_empty() { vec![Vec::new()] } else { ways } {
+            for way in ways {
                 sql.push(before);
                 before = " UNION SELECT id FROM (SELECT id FROM audit_events WHERE TRUE";
                 for ((text, end), value) in way {
                     sql.push(text).push_arg(value).push(end);
                 }
                 self.narrow(&mut sql);
-                // The sum keeps both databases from reading along the ids.
-                self.order(&mut sql, if self.by_time { " ORDER BY id + 0 DESC LIMIT " } else { NEWEST });
+                self.order(&mut sql);
                 sql.push(") AS way");
             }
             sql.push(")");
         }
-        self.order(&mut sql, NEWEST);
+        self.order(&mut sql);
         sql
     }
 
@@ -152,9 +139,12 @@ impl EventQuery<'_> {
         all.into_iter().filter(|way| !way.is_empty()).collect()
     }
 
-    /// Adds the order `newest`, or the oldest first where the list begins after a number.
-    fn order(&self, sql: &mut Sql, newest: &'static str) {
-        let order = if self.after.is_some() { " ORDER BY id LIMIT " } else { newest };
+    fn order(&self, sql: &mut Sql) {
+        let order = match (self.after, self.by_time) {
+            (Some(_), _) => " ORDER BY id LIMIT ",
+            (None, false) => " ORDER BY id DESC LIMIT ",
+            (None, true) => " ORDER BY at DESC, id DESC LIMIT ",
+        };
         sql.push(order).push_arg(self.limit);
     }
 
@@ -169,7 +159,7 @@ impl EventQuery<'_> {
             }
         }
         for (text, value) in [
-            (" AND id < ", filter.before),
+            (" AND id < ", filter.before.filter(|_| !self.by_time)),
             (" AND id > ", self.after),
             (" AND actor_id = ", filter.actor_id),
             (" AND object_id = ", filter.object_id),
@@ -179,6 +169,11 @@ impl EventQuery<'_> {
             if let Some(value) = value {
                 sql.push(text).push_arg(value);
             }
+        }
+        if let Some(before) = filter.before.filter(|_| self.by_time) {
+            // The number may be missing: a write that was rolled back took it. Then the next event gives the time.
+            sql.push(" AND (at, id) < (COALESCE((SELECT at FROM audit_events WHERE id >= ").push_arg(before);
+            sql.push(" ORDER BY id LIMIT 1), 9223372036854775807), ").push_arg(before).push(")");
         }
     }
 }

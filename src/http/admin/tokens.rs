@@ -131,7 +131,6 @@ struct TokenListPage {
 
 struct SortedTokens {
     created: SortLink,
-    last_used: SortLink,
     expires: SortLink,
 }
 
@@ -158,7 +157,6 @@ impl TokenListPage {
             filters,
             sorted: SortedTokens {
                 created: address.sorted_by("created_at"),
-                last_used: address.sorted_by("last_used_at"),
                 expires: address.sorted_by("expires_at"),
             },
             rows: rows.iter().map(|listed| ListedTokenRow::new(listed, visit)).collect(),

@@ -179,7 +179,7 @@ struct PageParameters {
     /// Events per page, 1 to 1000; 10 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
-    /// Only events with a lower number, as in `next`.
+    /// Only events older than the one with this number, as in `next`.
     before: Option<i64>,
 }
 

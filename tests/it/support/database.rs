@@ -13,6 +13,7 @@ use super::templates::Templates;
 /// Takes back what migration 19 added, except the column `amr` of tokens and what a trigger says of it.
 pub const UNDO_19: &str = "DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name; DROP INDEX audit_events_by_address;
+             DROP INDEX audit_events_by_action_and_time; DROP INDEX tokens_by_issue;
              DROP INDEX tokens_live_sign_ins;
              CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
                  WHERE kind = 'sign_in' AND revoked_at IS NULL;
