@@ -66,6 +66,7 @@ impl Directory {
         let mut found: Vec<ListedToken> = self.store.all(token_list::of_ids(ids)).await?;
         let unreadable = tokens::unreadable_owner(actor);
         found.retain(|listed| Some(listed.token.user_id) != unreadable);
+        self.know_idle_limits(found.iter_mut().map(|listed| &mut listed.token));
         found.iter_mut().for_each(|listed| tokens::name_owner(actor, listed));
         Ok(found)
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Directory;
-use super::access::{Action, Actor, authorize};
-use super::error::Error;
+use super::access::{Action, Actor, Who, authorize};
+use super::error::{Denial, Error};
 use super::groups::MEMBERS_MAX;
-use super::model::{Group, GroupId, ListedToken, User, UserId, Violation};
-use super::query::{Column, GroupQuery, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
+use super::model::{Group, GroupId, ListedToken, Timestamp, Token, TokenKind, User, UserId, Violation};
+use super::query::{Column, GroupQuery, IdleSince, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
 use super::store::groups::GroupName;
 use super::store::{FromRow, Sql, group_list, groups, token_list, user_list, users};
 use super::tokens;
@@ -60,16 +60,46 @@ impl Directory {
     pub async fn list_tokens(&self, actor: &Actor, query: &TokenQuery) -> Result<Page<ListedToken>, Error> {
         authorize(actor, Action::ReadAllTokens)?;
         let now = self.clock.now();
-        let query = &query.leaving_out(tokens::unreadable_owner(actor));
-        let mut page = self.page(query, token_list::page(query, now), token_list::count(query, now)).await?;
+        let query = query.leaving_out(tokens::unreadable_owner(actor)).knowing_idle(self.idle_since(now));
+        let mut page =
+            self.page(&query, token_list::page(&query, now), token_list::count(&query, now)).await?;
+        self.know_idle_limits(page.rows.iter_mut().map(|listed| &mut listed.token));
         page.rows.iter_mut().for_each(|listed| tokens::name_owner(actor, listed));
         Ok(page)
+    }
+
+    /// Returns a page of the actor's own tokens.
+    pub async fn list_own_tokens(
+        &self,
+        actor: &Actor,
+        query: &TokenQuery,
+    ) -> Result<Page<ListedToken>, Error> {
+        let Who::Person(identity) = &actor.who else { return Err(Denial::NoRight.into()) };
+        authorize(actor, Action::ReadTokens(&identity.user))?;
+        let now = self.clock.now();
+        let query = query.of_one(identity.user.id).knowing_idle(self.idle_since(now));
+        let mut page =
+            self.page(&query, token_list::page(&query, now), token_list::count(&query, now)).await?;
+        self.know_idle_limits(page.rows.iter_mut().map(|listed| &mut listed.token));
+        Ok(page)
+    }
+
+    /// When tokens must have been used last to be valid at this time.
+    fn idle_since(&self, now: Timestamp) -> IdleSince {
+        let since = |kind| Some(now.saturating_sub(self.authenticator.idle_limit(kind)?));
+        IdleSince { sign_in: since(TokenKind::SignIn), browser: since(TokenKind::Browser) }
+    }
+
+    /// Gives tokens the limit that their state depends on.
+    pub(super) fn know_idle_limits<'a>(&self, tokens: impl Iterator<Item = &'a mut Token>) {
+        tokens.for_each(|token| token.idle_limit = self.authenticator.idle_limit(token.kind));
     }
 
     /// Returns the query plans of the database for a page of tokens and for their count.
     pub async fn explain_tokens(&self, actor: &Actor, query: &TokenQuery) -> Result<[String; 2], Error> {
         authorize(actor, Action::ReadAllTokens)?;
         let now = self.clock.now();
+        let query = &query.clone().knowing_idle(self.idle_since(now));
         let page = self.store.plan(token_list::page(query, now)).await?;
         Ok([page, self.store.plan(token_list::count(query, now)).await?])
     }

@@ -163,7 +163,9 @@ impl Directory {
     pub async fn tokens(&self, actor: &Actor, owner: &UserKey) -> Result<Vec<Token>, Error> {
         let owner = self.existing(owner).await?;
         authorize(actor, Action::ReadTokens(&owner))?;
-        self.store.all(store::tokens::of_user(owner.id)).await
+        let mut tokens = self.store.all(store::tokens::of_user(owner.id)).await?;
+        self.know_idle_limits(tokens.iter_mut());
+        Ok(tokens)
     }
 
     /// Renames a token or moves its expiry. An expired token becomes valid again, a revoked one cannot be changed. The token of a

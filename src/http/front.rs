@@ -27,7 +27,7 @@ use super::express::forward_auth::PreparedForwardAuth;
 use super::express::media::PreparedMedia;
 use super::express::{self, FastPathMiss, Prepared};
 use super::forward_auth::ClientAddress;
-use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines};
+use super::headers::{SECURE, X_REQUEST_ID, http_date, secure_lines, secure_lines_of_page};
 use super::pipeline::{Rejection, with_reason};
 use super::reason::{Reason, shown};
 use super::request_log::{InFlight, RequestInfo, log_refused_message};
@@ -38,7 +38,7 @@ use crate::config::CorsOrigins;
 use crate::directory::Origin;
 use crate::network::client_network;
 use crate::server::memory::MemoryBudget;
-use crate::server::{Express, MessageBody, Peer, Service};
+use crate::server::{Express, MessageBody, Peer, RefusalAnswer, RefusedMessage, Service};
 
 /// Everything in front of the routes, and the routes.
 #[derive(Clone)]
@@ -143,9 +143,7 @@ impl Front {
     fn admin_page<B>(&self, request: &Request<B>) -> Option<ErrorPage> {
         let path = request.uri().path();
         let is_on = self.app.settings().admin_site && self.express.is_some() && admin::is_path(path);
-        // After a form, the page of its path may not exist.
-        let again = if request.method() == Method::GET { path } else { "" };
-        is_on.then(|| ErrorPage::of(request.headers(), host(request), again))
+        is_on.then(|| ErrorPage::of(request))
     }
 
     /// The text of the rule, if this is a request of forward authentication.
@@ -305,10 +303,15 @@ impl Service for Front {
         response
     }
 
-    fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) -> String {
-        let id = log_refused_message(&self.app, peer, status, reason);
-        let secure = secure_lines(self.app.settings().hsts.as_ref().filter(|_| peer.tls));
-        format!("{secure}{X_REQUEST_ID}: {id}\r\n")
+    fn note_refusal(&self, peer: Peer, refused: &RefusedMessage<'_>) -> RefusalAnswer {
+        let id = log_refused_message(&self.app, peer, refused.status, refused.reason);
+        let hsts = self.app.settings().hsts.as_ref().filter(|_| peer.tls);
+        let page = self.express.as_ref().and_then(|_| admin::refused_page(&self.app, refused, &id));
+        let (secure, RefusalAnswer { headers, body }) = match page {
+            Some(page) => (secure_lines_of_page(hsts), page),
+            None => (secure_lines(hsts), RefusalAnswer::default()),
+        };
+        RefusalAnswer { headers: format!("{secure}{headers}{X_REQUEST_ID}: {id}\r\n"), body }
     }
 
     fn network(&self, address: Option<IpAddr>) -> Option<IpAddr> {

@@ -29,8 +29,18 @@ pub(super) const SECURE: [(HeaderName, &str); 4] = [
 
 /// Writes the security headers as lines, for answers that are written byte by byte.
 pub(super) fn secure_lines(hsts: Option<&HeaderValue>) -> String {
+    lines_without(None, hsts)
+}
+
+/// Does the same for an answer that has a policy of its own.
+pub(super) fn secure_lines_of_page(hsts: Option<&HeaderValue>) -> String {
+    lines_without(Some(CONTENT_SECURITY_POLICY), hsts)
+}
+
+fn lines_without(left_out: Option<HeaderName>, hsts: Option<&HeaderValue>) -> String {
     let hsts = hsts.and_then(|value| value.to_str().ok()).map(|value| (STRICT_TRANSPORT_SECURITY, value));
-    SECURE.into_iter().chain(hsts).map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+    let kept = SECURE.into_iter().filter(|(name, _)| left_out.as_ref() != Some(name));
+    kept.chain(hsts).map(|(name, value)| format!("{name}: {value}\r\n")).collect()
 }
 
 /// Writes a time as HTTP's headers have it (RFC 9110, section 5.6.7).

@@ -46,9 +46,9 @@ impl Acceptor {
                 Admission::Refused => {
                     if listener.tls.is_none() {
                         let (refusal, peer) = (MessageRefusal::OverShare, Peer { address, tls: false });
-                        let headers = listener.service.note_refusal(peer, refusal.code(), refusal.reason());
+                        let added = listener.service.note_refusal(peer, &refusal.of(&[]));
                         // If the send buffer has no room for the answer, the client gets none.
-                        let _ = stream.try_write(refusal.answer(&headers).as_bytes());
+                        let _ = stream.try_write(refusal.answer(added).as_bytes());
                     }
                 }
                 Admission::Full => {

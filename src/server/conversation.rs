@@ -96,10 +96,11 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin + Send> Conversation<S, T> {
         }
         let Self { listener, peer, wire, .. } = self;
         let metrics = &listener.metrics;
-        let note =
-            |refusal: MessageRefusal| listener.service.note_refusal(peer, refusal.code(), refusal.reason());
-        let headers = wire.refusal().map(note).unwrap_or_default();
-        match wire.finish(&headers).await {
+        let note = |(refusal, start): (MessageRefusal, &[u8])| {
+            listener.service.note_refusal(peer, &refusal.of(start))
+        };
+        let added = wire.refusal().map(note).unwrap_or_default();
+        match wire.finish(added).await {
             WireOutcome::Quiet => 0,
             WireOutcome::Refused => metrics.refused.inc(),
             WireOutcome::TimedOut => metrics.timed_out.inc(),

@@ -11,6 +11,7 @@ use hyper::{Request, Response};
 
 use super::memory::MemoryBudget;
 use super::message_body::MessageBody;
+use super::refused_message::{RefusalAnswer, RefusedMessage};
 
 /// What one connection is known by.
 #[derive(Clone, Copy, Debug)]
@@ -87,9 +88,8 @@ pub trait Service: Clone + Send + Sync + 'static {
         known: Option<Self::Known>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Notes that a message is refused before there is a request: the status of the answer, and why. Returns the header
-    /// lines for that answer: those that every answer has.
-    fn note_refusal(&self, peer: Peer, status: u16, reason: &'static str) -> String;
+    /// Notes that a message is refused before there is a request. Returns what the answer to it has.
+    fn note_refusal(&self, peer: Peer, refused: &RefusedMessage<'_>) -> RefusalAnswer;
 
     /// The network whose share of connections a peer with this address counts against; a client of a Unix socket has no
     /// address. `None` for a proxy: it carries the requests of many clients and has no share.

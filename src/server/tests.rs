@@ -150,9 +150,11 @@ impl Service for Echo {
         &self.memory
     }
 
-    fn note_refusal(&self, _: Peer, _: u16, _: &'static str) -> String {
+    fn note_refusal(&self, _: Peer, refused: &RefusedMessage<'_>) -> RefusalAnswer {
         self.refusals.fetch_add(1, Ordering::SeqCst);
-        SECURE.map(|(name, value)| format!("{name}: {value}\r\n")).concat()
+        let headers = SECURE.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+        let is_page = refused.start.windows(6).any(|bytes| bytes == b"/page?");
+        RefusalAnswer { headers, body: is_page.then(|| ("text/html", format!("<p>{}</p>", refused.detail))) }
     }
 }
 
@@ -494,6 +496,24 @@ async fn a_request_may_arrive_in_two_pieces_split_anywhere() {
         client.write_all(&request.as_bytes()[at..]).await.unwrap();
         let said = rest(&mut client).await;
         assert!(said.ends_with("[POST /p tls=false body=hello]"), "split at {at}: {said}");
+    }
+}
+
+/// The service sees how a refused message begins, whoever found its fault, and sends a body of its own.
+#[tokio::test]
+async fn a_refused_message_is_answered_with_the_page_of_its_path() {
+    let server = start(limits()).await;
+    for (request, status) in [
+        (format!("GET /page?{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(4094)), "414"),
+        (format!("GET /page? HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "b".repeat(8190)), "431"),
+        ("GET /page? HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        // hyper finds this one.
+        ("GET /page? HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n".to_owned(), "400"),
+    ] {
+        let said = server.say(format!("{GET}{request}{LAST}")).await;
+        assert_eq!(statuses(&said), ["200", status], "{said}");
+        assert!(said.contains("\r\nContent-Type: text/html\r\n") && said.ends_with("</p>"), "{said}");
+        assert!(!said.contains("application/json"), "{said}");
     }
 }
 

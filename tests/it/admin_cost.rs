@@ -57,6 +57,7 @@ const PAGES: &[&str] = &[
     "/admin/users/42/edit",
     "/admin/users/42/rights",
     "/admin/users/42/groups",
+    "/admin/users/42/groups/remove?group=3",
     "/admin/users/42/password",
     "/admin/users/42/sign-out",
     "/admin/users/42/deactivate",

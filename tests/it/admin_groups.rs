@@ -82,7 +82,7 @@ both! {
         let typed = [("name", "Payments"), ("notes", ""), ("had_rights", "1"), ("permissions", "6")];
         let sent = |version| [&typed[..], &[("version", version)]].concat();
         let met = browser.post("/admin/groups/3/edit", &sent(&version)).await;
-        assert_eq!(met.status, 412, "{met}");
+        assert_eq!(met.status, 409, "{met}");
         assert!(met.body.contains("Two edits met") && met.body.contains("Invoices"), "{met}");
         assert!(met.body.contains("value=\"Payments\"") && met.body.contains("group_read"), "{met}");
         assert_eq!(site.database.text("SELECT name FROM groups WHERE id = 3").await, "Invoices");
@@ -172,7 +172,7 @@ both! {
         let other = GroupDraft { notes: Some(Some("new".into())), ..GroupDraft::default() };
         site.directory().update_group(&operator(), &key, &other).await.unwrap();
         let stale = browser.post("/admin/groups/3/delete", &[("version", &version)]).await;
-        assert!(stale.status == 412 && stale.body.contains("has changed since you opened this page"), "{stale}");
+        assert!(stale.status == 409 && stale.body.contains("has changed since you opened this page"), "{stale}");
         let version = hidden(&stale, "version");
         let done = browser.post("/admin/groups/3/delete", &[("version", &version)]).await;
         assert_eq!(done.header("location"), Some("/admin/groups?done=group-deleted&undo=3"), "{done}");

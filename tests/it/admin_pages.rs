@@ -7,6 +7,7 @@ use wardroom::config::Flags;
 use wardroom::directory::model::UserDraft;
 
 use crate::support::browser::ACCEPT;
+use crate::support::client::exchange;
 use crate::support::site::{operator, person};
 use crate::support::{Answer, Backend, Browser, Site, both};
 
@@ -208,6 +209,40 @@ both! {
         assert_eq!(away.status, 503, "{away}");
         check("/admin/users", &away);
         assert!(away.body.contains("cannot reach its database") && !away.body.contains("SELECT"), "{away}");
+    }
+}
+
+both! {
+    /// Guards against errors before there is a request that a browser on the site shows as JSON. Other paths keep it.
+    async fn messages_that_are_refused_are_answered_with_pages(backend: Backend) {
+        let site = Site::start(backend).await;
+        let long = "a".repeat(8200);
+        let get = |path: &str, rest: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{rest}\r\n");
+        for (about, message, status, says) in [
+            ("a long address", get(&format!("/admin/users?search={long}"), ""), 414, "The address is too long"),
+            ("one with a host", get(&format!("http://localhost/admin?{long}"), ""), 414, "The address is too long"),
+            ("large cookies", get("/admin", &format!("Cookie: a={long}\r\n")), 431, "The browser has sent too much"),
+            ("many headers", get("/admin/users", &"X-A: 1\r\n".repeat(101)), 431, "The browser has sent too much"),
+            ("no host", "GET /admin HTTP/1.1\r\n\r\n".to_owned(), 400, "the Host header is missing"),
+            ("a header that is none", get("/admin/", "no colon\r\n"), 400, "could not be parsed"),
+            ("a foreign host", "GET /admin HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n".to_owned(), 400, "This request was not understood"),
+            ("an expectation", get("/admin", "Expect: x\r\nConnection: close\r\n"), 417, "This request was not understood"),
+        ] {
+            let answer = Answer::parse(&exchange(site.address, message.as_bytes()).await);
+            assert_eq!(answer.status, status, "{about} {answer}");
+            check(about, &answer);
+            assert!(answer.body.contains(says) && answer.body.contains(answer.header("x-request-id").unwrap()), "{about} {answer}");
+            assert!(!answer.body.contains("aaaa"), "{about} {answer}");
+        }
+        let form = "POST /admin/sign-in HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99999999\r\nConnection: close\r\n\r\n";
+        let answer = Answer::parse(&exchange(site.address, form.as_bytes()).await);
+        assert!(answer.status == 413 && answer.body.contains("The form is too large"), "{answer}");
+        check("a large form", &answer);
+        for path in ["/api/users", "/administer", "/adminx/admin", "/"] {
+            let answer = Answer::parse(&exchange(site.address, get(&format!("{path}?{long}"), "").as_bytes()).await);
+            assert_eq!(answer.to_string(), r#"414 {"detail":"Request line is too long."}"#, "{path}");
+            assert_eq!(answer.header("content-type"), Some("application/json"), "{path}");
+        }
     }
 }
 

@@ -194,7 +194,7 @@ both! {
             assert!(!browser.get(&path).await.body.contains(payload), "{payload}");
             let form = [("name", payload), ("notes", payload), ("version", "old")];
             let answer = browser.post("/admin/groups/3/edit", &form).await;
-            assert_eq!(answer.status, 412, "{answer}");
+            assert_eq!(answer.status, 409, "{answer}");
             assert!(!answer.body.contains(payload), "{payload}");
             let answer = browser.post("/admin/groups/3/members/add", &[("names", payload), ("search", payload)]).await;
             assert_eq!(answer.status, 400, "{answer}");

@@ -4,6 +4,7 @@ use wardroom::config::Flags;
 use wardroom::directory::model::UserKey;
 use wardroom::directory::password::Password;
 
+use crate::blocked_writes::Holder;
 use crate::support::browser::{ACCEPT, PASSWORD};
 use crate::support::site::{moment, operator};
 use crate::support::{Backend, Browser, Request, Site, both};
@@ -205,6 +206,32 @@ both! {
         }
         site.clock.set(moment("2025-09-02T03:46:00Z"));
         assert_eq!(browser.get("/admin").await.status, 303);
+    }
+}
+
+both! {
+    /// Guards against a sign-out that leaves the cookie in the browser because the session cannot be ended.
+    async fn signing_out_without_a_database_removes_the_cookie(backend: Backend) {
+        let site = Site::start(backend).await;
+        let mut browser = Browser::of(&site, &site.admin).await;
+        let cookie = browser.cookie.clone();
+        let holder = Holder::of_writers(&site.database).await;
+        // A form of another site removes nothing.
+        let foreign = browser.request("POST", "/admin/sign-out").header("Sec-Fetch-Site", "cross-site").send().await;
+        assert_eq!((foreign.status, foreign.header("set-cookie")), (403, None), "{foreign}");
+        let left = browser.post("/admin/sign-out", &[]).await;
+        assert_eq!(left.status, 503, "{left}");
+        assert!(left.body.contains("signed out in this browser only") && left.body.contains("could not end it"), "{left}");
+        assert!(left.body.contains("href=\"/admin/sign-in\"") && left.body.contains(left.header("x-request-id").unwrap()), "{left}");
+        let removed = left.header("set-cookie").unwrap();
+        assert_eq!(removed, "__Host-wardroom=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
+        assert_eq!(browser.cookie, "");
+        holder.release().await;
+        // No other form removes it.
+        browser.cookie = cookie;
+        site.database.make_unavailable().await;
+        let away = browser.post("/admin/users/42/sign-out", &[]).await;
+        assert!(away.header("set-cookie").is_none(), "{away}");
     }
 }
 

@@ -233,6 +233,87 @@ both! {
 }
 
 both! {
+    /// Guards against sessions that idleness has ended and lists show as open, until they are cleaned up.
+    async fn a_session_that_went_unused_is_listed_as_ended(backend: Backend) {
+        let site = Site::start(backend).await;
+        let idle = Browser::of(&site, &site.holder).await;
+        let ends = format!("SELECT prefix || '…' || last_four FROM tokens WHERE kind = 'browser' AND user_id = {}", site.holder.id);
+        let ends = site.database.text(&ends).await;
+        site.directory().write_uses().await.unwrap();
+        let id = site.database.number(&format!("SELECT id FROM tokens WHERE kind = 'browser' AND user_id = {}", site.holder.id)).await;
+        let mut admin = Browser::of(&site, &site.admin).await;
+        let lists = ["/admin/sessions", "/admin/tokens?state=active&kind=browser", &format!("/admin/users/{}", site.holder.id)];
+        for path in lists {
+            let page = admin.get(path).await;
+            assert!(page.body.contains(&ends), "{path} {ends} {page}");
+        }
+        site.clock.set(moment("2025-09-01T13:02:59Z"));
+        assert!(Browser::of(&site, &site.admin).await.get("/admin/sessions").await.body.contains(&ends), "before its end");
+        site.clock.set(moment("2025-09-01T13:03:00Z"));
+        let mut admin = Browser::of(&site, &site.admin).await;
+        for path in lists {
+            let page = admin.get(path).await;
+            assert!(!page.body.contains(&ends), "{path} {page}");
+        }
+        for path in ["/admin/tokens?state=expired", "/admin/tokens?state=expired&kind=browser"] {
+            assert!(admin.get(path).await.body.contains(&ends), "{path}");
+        }
+        let shown = |answer: &Answer| answer.body.split("\"results\":").nth(1).unwrap_or_default().matches(&format!("\"id\":{id},")).count();
+        for (state, count) in [("active", 0), ("expired", 1), ("revoked", 0)] {
+            let answer = site.get(&format!("/api/users/tokens?kind=browser&state={state}")).token(&site.admin.key).send().await;
+            assert_eq!(shown(&answer), count, "{state} {answer}");
+        }
+        // The clean-up writes down what was so already, also of the first session of the admin.
+        assert_eq!(Browser { cookie: idle.cookie.clone(), ..Browser::new(&site) }.get("/admin").await.status, 303);
+        assert_eq!(site.directory().end_idle_sign_ins().await.unwrap(), 2);
+        assert!(admin.get("/admin/tokens?state=revoked").await.body.contains(&ends));
+    }
+}
+
+both! {
+    /// Own tokens and sessions are listed a page at a time, each list for itself, the newest first.
+    async fn own_tokens_are_listed_by_pages(backend: Backend) {
+        let site = Site::start(backend).await;
+        let mut browser = Browser::of(&site, &site.holder).await;
+        let mut other = Browser::of(&site, &site.holder).await;
+        let key = UserKey::Id(site.holder.id.try_into().unwrap());
+        for number in 0..45 {
+            site.directory().issue_token(&operator(), &key, &format!("own {number:02}"), Expiry::Never).await.unwrap();
+        }
+        let reads = site.directory().counters().reads;
+        let mut seen = Vec::new();
+        let mut path = "/admin/account".to_owned();
+        let link = |page: &Answer, rel: &str, list: &str| {
+            let links = page.body.split("<a class=\"btn sm\" href=\"").skip(1);
+            let found = links.filter_map(|link| link.split_once("\" rel=\"")).find(|(path, rest)| rest.starts_with(rel) && path.ends_with(list));
+            found.map(|(path, _)| path.replace("&#38;", "&"))
+        };
+        loop {
+            let before = reads.get();
+            let page = browser.get(&path).await;
+            assert!(page.status == 200 && reads.get() - before <= 6, "{page}");
+            assert!(page.body.contains("This browser"), "the list of sessions stays on its page");
+            let names = page.body.split("dir=\"auto\">own ").skip(1).map(|rest| rest[..2].to_owned());
+            let names: Vec<_> = names.collect();
+            assert!(names.len() <= 20, "{page}");
+            seen.extend(names);
+            match link(&page, "next", "#tokens") {
+                Some(next) => path = next.split('#').next().unwrap().to_owned(),
+                None => break,
+            }
+        }
+        let expected: Vec<_> = (0..45).rev().map(|number| format!("{number:02}")).collect();
+        assert_eq!(seen, expected);
+        let back = link(&browser.get(&path).await, "prev", "#tokens").unwrap();
+        assert!(browser.get(back.split('#').next().unwrap()).await.body.contains("own 24"));
+        // Another person's cursor leads to no token of others, and one that is none is refused.
+        assert!(!Browser::of(&site, &site.admin).await.get(&path).await.body.contains("own 0"));
+        assert_eq!(browser.get("/admin/account?tokens=x").await.status, 400);
+        assert_eq!(other.get("/admin/account").await.status, 200);
+    }
+}
+
+both! {
     /// All sessions, and the end of one of them at the next request.
     async fn sessions_of_all_are_listed_and_ended(backend: Backend) {
         let site = Site::start(backend).await;

@@ -72,6 +72,7 @@ both! {
             (admin_page.as_str(), [200, 403, 403, 403, 403]),
             ("/admin/users/42/rights", [200, 200, 403, 403, 403]),
             ("/admin/users/42/groups?search=bill", [200, 200, 403, 403, 403]),
+            ("/admin/users/42/groups/remove?group=3", [200, 200, 403, 403, 403]),
             ("/admin/users/42/password", [200, 200, 403, 403, 403]),
             ("/admin/users/42/deactivate", [200, 200, 403, 403, 403]),
             ("/admin/users/42/activate", [200, 200, 403, 403, 403]),
@@ -258,8 +259,26 @@ both! {
         assert_eq!(site.database.number(&members).await, 1);
         // Twice is no error.
         assert_eq!(browser.post(&path, &[("add", "1")]).await.status, 303);
-        assert_eq!(browser.post(&path, &[("remove", "1")]).await.status, 303);
+        // A removal is asked about, with what it takes away, and can be taken back on the page after it.
+        let list = browser.get(&path).await;
+        assert!(list.body.contains(&format!("href=\"{path}/remove?group=1&amp;search=\"")) && !list.body.contains("name=\"remove\""), "{list}");
+        let asked = browser.get(&format!("{path}/remove?group=1&search=Staff")).await;
+        assert!(asked.status == 200 && asked.body.contains("What happens") && asked.body.contains("name=\"remove\" value=\"1\""), "{asked}");
+        assert_eq!(site.database.number(&members).await, 1);
+        let removed = browser.post(&path, &[("remove", "1"), ("search", "Staff")]).await;
+        let after = removed.header("location").unwrap().to_owned();
+        assert_eq!((removed.status, after.as_str()), (303, &*format!("{path}?done=group-removed&undo=1&search=Staff")));
         assert_eq!(site.database.number(&members).await, 0);
+        let page = browser.get(&after).await;
+        assert!(page.body.contains("Undo") && page.body.contains("name=\"add\" value=\"1\""), "{page}");
+        // A link from elsewhere offers nothing, nor does a removal of what was not there.
+        let linked = browser.request("GET", &after).header("Sec-Fetch-Site", "none").send().await;
+        assert!(!linked.body.contains("Undo"), "{linked}");
+        let again = browser.post(&path, &[("remove", "1")]).await;
+        assert_eq!(again.header("location"), Some(&*format!("{path}?done=group-removed&search=")));
+        for group in ["1", "987654", "x", ""] {
+            assert_eq!(browser.get(&format!("{path}/remove?group={group}")).await.status, 404, "{group}");
+        }
         for (form, status) in [(&[("add", "987654")][..], 404), (&[("add", "x")], 400), (&[], 400), (&[("add", "1"), ("remove", "1")], 400)] {
             assert_eq!(browser.post(&path, form).await.status, status, "{form:?}");
         }

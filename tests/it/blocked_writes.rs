@@ -15,13 +15,13 @@ use crate::support::site::{Persona, operator, person};
 use crate::support::{Backend, Database, Request, Site, both};
 
 /// The lock of all writers, held by an operator's session until this is dropped.
-enum Holder {
+pub enum Holder {
     Sqlite(rusqlite::Connection),
     Postgres(tokio_postgres::Client),
 }
 
 impl Holder {
-    async fn of_writers(database: &Database) -> Self {
+    pub async fn of_writers(database: &Database) -> Self {
         match &database.location {
             Location::Sqlite(directory) => {
                 let connection = rusqlite::Connection::open(directory.join("wardroom.db")).unwrap();
@@ -41,7 +41,7 @@ impl Holder {
         Self::Postgres(client)
     }
 
-    async fn release(self) {
+    pub async fn release(self) {
         match self {
             Self::Sqlite(connection) => connection.execute_batch("ROLLBACK").unwrap(),
             Self::Postgres(client) => client.batch_execute("ROLLBACK").await.unwrap(),

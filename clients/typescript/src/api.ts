@@ -1096,7 +1096,7 @@ export interface components {
              * @description What the token is for; an imported one was issued elsewhere.
              * @enum {string}
              */
-            kind: "api" | "sign_in" | "imported";
+            kind: "api" | "sign_in" | "imported" | "browser";
             /**
              * Format: date-time
              * @description When it expires; null is never.
@@ -1507,7 +1507,7 @@ export interface components {
              * @description What the token is for; an imported one was issued elsewhere.
              * @enum {string}
              */
-            kind: "api" | "sign_in" | "imported";
+            kind: "api" | "sign_in" | "imported" | "browser";
             /** @description The first characters of the key. */
             prefix: string;
             /** @description The last four characters of the key; fewer or none for a short key that was imported. */
@@ -1866,7 +1866,7 @@ export interface components {
              * @description What the token is for; an imported one was issued elsewhere.
              * @enum {string}
              */
-            kind: "api" | "sign_in" | "imported";
+            kind: "api" | "sign_in" | "imported" | "browser";
             /** @description The first characters of the key. */
             prefix: string;
             /** @description The last four characters of the key; fewer or none for a short key that was imported. */
@@ -2088,7 +2088,7 @@ export interface components {
              * @description What the token is for; an imported one was issued elsewhere.
              * @enum {string}
              */
-            kind: "api" | "sign_in" | "imported";
+            kind: "api" | "sign_in" | "imported" | "browser";
             /** @description The first characters of the key. */
             prefix: string;
             /** @description The last four characters of the key; fewer or none for a short key that was imported. */
@@ -2280,7 +2280,7 @@ export interface components {
              * @description What the token is for; an imported one was issued elsewhere.
              * @enum {string}
              */
-            kind: "api" | "sign_in" | "imported";
+            kind: "api" | "sign_in" | "imported" | "browser";
             /** @description The first characters of the key. */
             prefix: string;
             /** @description The last four characters of the key; fewer or none for a short key that was imported. */

@@ -121,6 +121,7 @@ impl RemoteRow<'_> {
             narrowing: self.narrowing()?,
             // The API does not show it.
             amr: None,
+            idle_limit: None,
         })
     }
 

@@ -18,7 +18,7 @@ use super::cached::{
 };
 use super::callers::{CachedCaller, Callers};
 use super::freshness::Freshness;
-use super::idle::IdleTimeout;
+use super::idle::{IDLE_GRACE, IdleTimeout};
 use super::inspected::InspectedKeys;
 use super::outage::StalePolicy;
 use super::readiness::Readiness;
@@ -101,9 +101,9 @@ impl Authenticator {
         self.cache.size()
     }
 
-    /// How long a token of this kind may go unused, if there is a limit.
-    pub(in crate::directory) fn idle_timeout(&self, kind: TokenKind) -> Option<Duration> {
-        self.idle_timeout.limit(kind)
+    /// How long a token of this kind may go unused, as far as its uses are known, if there is a limit.
+    pub(in crate::directory) fn idle_limit(&self, kind: TokenKind) -> Option<Duration> {
+        Some(self.idle_timeout.limit(kind)?.saturating_add(IDLE_GRACE))
     }
 
     /// Returns the identity of a key that a client at this address has sent. It never writes. What the feed of changes leaves out may be older, and must not
@@ -384,7 +384,7 @@ impl Authenticator {
     /// Adds the use of a token that is known here and not written yet.
     fn with_uses(&self, mut identity: Identity) -> Identity {
         let token = &mut identity.token;
-        if self.idle_timeout(token.kind).is_some() {
+        if self.idle_limit(token.kind).is_some() {
             token.last_used_at = token.last_used_at.max(self.uses.last(token.id));
         }
         identity

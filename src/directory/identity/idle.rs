@@ -10,10 +10,10 @@ use crate::directory::model::{Timestamp, Token, TokenKind};
 
 /// How much later than the setting says an unused sign-in may end. A use is noted once a minute and written once a minute,
 /// possibly by another replica. So a token that is used is never taken for unused.
-pub(in crate::directory) const IDLE_GRACE: Duration = Duration::from_mins(3);
+pub(super) const IDLE_GRACE: Duration = Duration::from_mins(3);
 
 /// How long a browser session may go unused.
-pub(in crate::directory) const BROWSER_IDLE: Duration = Duration::from_hours(1);
+const BROWSER_IDLE: Duration = Duration::from_hours(1);
 
 /// How long the token of a sign-in may go unused; zero means without limit. A browser session has a limit of its own.
 #[derive(Clone, Copy)]

@@ -23,6 +23,7 @@ pub(crate) fn identity() -> Identity {
         root: None,
         narrowing: Narrowing::default(),
         amr: None,
+        idle_limit: None,
     };
     Identity { token, user, rights: vec![] }
 }

@@ -239,14 +239,17 @@ pub struct Token {
     pub narrowing: Narrowing,
     /// How the owner of a browser session proved who they are: names of RFC 8176 with a blank between them.
     pub amr: Option<String>,
+    /// How long it may go unused; `None` without a limit, and where a use case has not looked it up.
+    pub idle_limit: Option<Duration>,
 }
 
 impl Token {
-    /// Returns the state at a time. At its expiry a token is no longer valid.
+    /// Returns the state at a time. At its expiry a token is no longer valid, nor when it has gone unused for too long.
     pub fn state(&self, now: Timestamp) -> TokenState {
         match (self.revoked_at, self.expires_at) {
             (Some(_), _) => TokenState::Revoked,
             (None, Some(end)) if end <= now => TokenState::Expired,
+            _ if self.idle_limit.is_some_and(|limit| self.idle_end(limit) <= now) => TokenState::Expired,
             _ => TokenState::Active,
         }
     }

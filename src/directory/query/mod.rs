@@ -26,7 +26,7 @@ pub use self::order::{Column, ColumnType, SortColumn, SortOrder, SortValue};
 pub use self::parameters::{COMMON, Parameters};
 pub use self::range::{NumberRange, TimeRange};
 pub use self::search::Terms;
-pub use self::tokens::{KeyEnds, TokenColumn, TokenFilters, TokenQuery};
+pub use self::tokens::{IdleSince, KeyEnds, TokenColumn, TokenFilters, TokenQuery};
 pub use self::users::{UserColumn, UserFilters, UserQuery};
 use super::model::ValidationErrors;
 

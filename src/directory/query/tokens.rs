@@ -52,6 +52,19 @@ pub struct TokenFilters {
     pub network: Option<IpNet>,
     /// Limited to networks, or not.
     pub has_networks: Option<bool>,
+    /// Made by a sign-in, or not. No parameter sets it.
+    pub is_sign_in: Option<bool>,
+    /// When tokens of sign-ins and browser sessions must have been used last to be valid. No parameter sets it: the use case does.
+    pub idle: IdleSince,
+}
+
+/// Tokens of a kind that were last used at this time or earlier have ended; `None` for a kind that may go unused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdleSince {
+    /// Tokens of sign-ins.
+    pub sign_in: Option<Timestamp>,
+    /// Browser sessions.
+    pub browser: Option<Timestamp>,
 }
 
 /// Both ends of a key, as lists and logs show them: `wrd_h3Kd...Yc0q`.
@@ -115,6 +128,19 @@ impl TokenQuery {
         query.filters.not_of = user;
         query
     }
+
+    /// The same query for tokens of this user alone.
+    pub(in crate::directory) fn of_one(&self, user: UserId) -> Self {
+        let mut query = self.clone();
+        query.filters.user = Some(user);
+        query
+    }
+
+    /// The same query, which knows which tokens have gone unused for too long.
+    pub(in crate::directory) fn knowing_idle(mut self, idle: IdleSince) -> Self {
+        self.filters.idle = idle;
+        self
+    }
 }
 
 impl TokenFilters {
@@ -147,6 +173,8 @@ impl TokenFilters {
             is_read_only: given.flag("read_only"),
             network: given.parsed("network", parse_network),
             has_networks: given.flag("has_networks"),
+            is_sign_in: None,
+            idle: IdleSince::default(),
         }
     }
 }

@@ -147,12 +147,28 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
         }
     }
     match filters.state {
-        Some(TokenState::Revoked) => sql.push(" AND t.revoked_at IS NOT NULL"),
-        Some(TokenState::Expired) => sql.push(" AND t.revoked_at IS NULL AND t.expires_at <= ").push_arg(now),
+        Some(TokenState::Revoked) => _ = sql.push(" AND t.revoked_at IS NOT NULL"),
+        Some(TokenState::Expired) => {
+            sql.push(" AND t.revoked_at IS NULL AND (t.expires_at <= ").push_arg(now);
+            for (kind, since) in idle_kinds(filters) {
+                sql.push(" OR ");
+                idle(sql, kind, since);
+            }
+            sql.push(")");
+        }
         Some(TokenState::Active) => {
             sql.push(" AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > ");
-            sql.push_arg(now).push(")")
+            sql.push_arg(now).push(")");
+            for (kind, since) in idle_kinds(filters) {
+                sql.push(" AND NOT ");
+                idle(sql, kind, since);
+            }
         }
+        None => {}
+    }
+    match filters.is_sign_in {
+        Some(true) => sql.push(" AND t.kind <> 'api' AND t.kind <> 'imported'"),
+        Some(false) => sql.push(" AND t.kind <> 'sign_in' AND t.kind <> 'browser'"),
         None => sql,
     };
     match filters.has_expiry {
@@ -170,6 +186,20 @@ fn narrow(sql: &mut Sql, filters: &TokenFilters, now: Timestamp) {
         sql.push(" AND t.created_at < ").push_arg(since);
     }
     narrowed(sql, filters);
+}
+
+/// The kinds of tokens that pass the filters and end when they go unused, each with the time since when.
+fn idle_kinds(filters: &TokenFilters) -> impl Iterator<Item = (TokenKind, Timestamp)> {
+    let kinds = [(TokenKind::SignIn, filters.idle.sign_in), (TokenKind::Browser, filters.idle.browser)];
+    let wanted = filters.kind;
+    let timed = kinds.into_iter().filter_map(|(kind, since)| Some((kind, since?)));
+    timed.filter(move |(kind, _)| wanted.is_none_or(|wanted| wanted == *kind))
+}
+
+/// Adds the condition that a token of a kind has not been used since a time.
+fn idle(sql: &mut Sql, kind: TokenKind, since: Timestamp) {
+    sql.push("(t.kind = ").push_arg(kind.as_str()).push(" AND t.created_at <= ").push_arg(since);
+    sql.push(" AND coalesce(t.last_used_at, t.created_at) <= ").push_arg(since).push(")");
 }
 
 /// Adds the filters of what a token is narrowed to.

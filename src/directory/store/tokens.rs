@@ -41,6 +41,7 @@ impl FromRow for Token {
                 .transpose()?,
             narrowing: Narrowing::from_row(row)?,
             amr: row.next()?,
+            idle_limit: None,
         })
     }
 }

@@ -29,6 +29,7 @@ impl Directory {
         let mut found = found.ok_or_else(|| Error::not_found("token", format!("with id {id}")))?;
         check_own(actor, &found.token)?;
         name_owner(actor, &mut found);
+        self.know_idle_limits([&mut found.token].into_iter());
         Ok(found)
     }
 

@@ -10,7 +10,6 @@ use crate::directory::access::Actor;
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
-use crate::directory::identity::IDLE_GRACE;
 use crate::directory::model::TokenKind;
 use crate::directory::store;
 
@@ -46,8 +45,8 @@ impl Directory {
     }
 
     async fn end_idle(&self, kind: TokenKind) -> Result<u64, Error> {
-        let Some(timeout) = self.authenticator.idle_timeout(kind) else { return Ok(0) };
-        let (timeout, actor) = (timeout.saturating_add(IDLE_GRACE), Actor::operator("retention"));
+        let Some(timeout) = self.authenticator.idle_limit(kind) else { return Ok(0) };
+        let actor = Actor::operator("retention");
         let mut ended = 0;
         loop {
             let batch = self.change(&actor, move |change| end_idle(change, kind, timeout));

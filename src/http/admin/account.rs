@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::form::{FormValues, Problems, Typed};
+use super::listing::ListAddress;
 use super::page::SiteFrame;
 use super::picture;
 use super::places::ACCOUNT;
@@ -17,6 +18,7 @@ use super::visit::Visit;
 use crate::directory::error::Error;
 use crate::directory::model::{Gender, TokenId, TokenState, UserDraft, UserKey};
 use crate::directory::password::Password;
+use crate::directory::query::{PageLink, TokenQuery};
 use crate::http::app::App;
 use crate::http::body::Fields;
 use crate::http::error::ApiError;
@@ -40,30 +42,60 @@ struct AccountPage {
     profile: Problems,
     password: Problems,
     views: Vec<OwnView>,
-    tokens: Vec<ShownToken>,
-    sessions: Vec<ShownToken>,
+    own_tokens: OwnTokenPage,
+    own_sessions: OwnTokenPage,
     /// The id of the session of this browser.
     current: i64,
     genders: [&'static str; 4],
 }
 
+/// Rows of a page of tokens or sessions.
+const ROWS: &str = "20";
+/// The parameters with the places in both lists, which are also the ids of their headings.
+const TOKENS: &str = "tokens";
+const SESSIONS: &str = "sessions";
+
+/// A page of the person's valid tokens or sessions, the newest first.
+struct OwnTokenPage {
+    rows: Vec<ShownToken>,
+    next: Option<String>,
+    previous: Option<String>,
+}
+
+impl OwnTokenPage {
+    /// Reads the page of the list of this name that the address asks for.
+    async fn read(app: &App, visit: &Visit, list: &str) -> Result<Self, ApiError> {
+        let cursor = visit.request.parameter(list).unwrap_or_default();
+        let question = [("ordering", "-id"), ("limit", ROWS), ("cursor", cursor)];
+        let question = question.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut query = TokenQuery::parse(&question).map_err(ApiError::Invalid)?;
+        query.filters.state = Some(TokenState::Active);
+        query.filters.is_sign_in = Some(list == SESSIONS);
+        let found = app.directory().list_own_tokens(&visit.actor, &query).await?;
+        let address = ListAddress::new(ACCOUNT, &visit.request.query, "");
+        let turn = |link: &Option<PageLink>| match link {
+            Some(PageLink::Cursor(cursor)) => Some(format!("{}#{list}", address.with(list, cursor))),
+            _ => None,
+        };
+        Ok(Self {
+            rows: found.rows.iter().map(|listed| ShownToken::new(&listed.token, visit.request.now)).collect(),
+            next: turn(&found.next),
+            previous: turn(&found.previous),
+        })
+    }
+}
+
 async fn view(app: &App, visit: &Visit) -> Result<AccountPage, ApiError> {
-    let key = UserKey::Id(visit.identity.user.id);
     let now = visit.request.now;
-    let tokens = app.directory().tokens(&visit.actor, &key).await?;
-    let live =
-        tokens.iter().filter(|token| token.kind.is_sign_in() && token.state(now) == TokenState::Active);
-    let named =
-        tokens.iter().filter(|token| !token.kind.is_sign_in() && token.state(now) == TokenState::Active);
     Ok(AccountPage {
         views: views::own(app, visit).await?,
-        tokens: named.map(|token| ShownToken::new(token, now)).collect(),
+        own_tokens: OwnTokenPage::read(app, visit, TOKENS).await?,
+        own_sessions: OwnTokenPage::read(app, visit, SESSIONS).await?,
         page: SiteFrame::new("Your account", ACCOUNT, visit),
         user: ShownUser::new(&visit.identity.user, now),
         picture: picture::url(app, visit, &visit.identity.user, 128),
         profile: Problems::default(),
         password: Problems::default(),
-        sessions: live.map(|token| ShownToken::new(token, now)).collect(),
         current: visit.identity.token.id.get(),
         genders: Gender::ALL.map(Gender::as_str),
     })

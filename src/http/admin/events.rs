@@ -1,6 +1,6 @@
 //! Events of the audit trail as sentences.
 
-use super::event_words::{NamesOfGroups, RecordedField, ShownChange, details};
+use super::event_words::{NamesOfGroups, RecordedField, ShownChange, details, groups_in};
 use super::visit::Visit;
 use super::words::When;
 use crate::directory::access::{ReadAudit, holds_permission};
@@ -38,6 +38,9 @@ pub(super) struct ShownEvent {
     /// Whether it says that something was refused.
     pub(super) is_refusal: bool,
 }
+
+/// The icon of what was refused.
+const REFUSED: &str = "stop";
 
 /// The sentence of an action: its icon and its words. `ACTIONS` has the meaning of those that are not here.
 const SENTENCES: &[(&str, &str, &str)] = &[
@@ -80,9 +83,19 @@ const SENTENCES: &[(&str, &str, &str)] = &[
 ];
 
 impl ShownEvent {
-    /// Shows an event.
-    pub(super) fn of(recorded: &RecordedEvent, now: Timestamp) -> Self {
-        Self::with_names(recorded, now, &NamesOfGroups::new())
+    /// Shows events, with the names of groups that the person may read.
+    pub(super) async fn all(
+        app: &App,
+        visit: &Visit,
+        events: &[RecordedEvent],
+    ) -> Result<Vec<Self>, ApiError> {
+        let names = app.directory().group_names(&visit.actor, &groups_in(events)).await?;
+        Ok(events.iter().map(|event| Self::with_names(event, visit.request.now, &names)).collect())
+    }
+
+    /// Whether an event says that something was refused.
+    pub(super) fn is_of_refusal(recorded: &RecordedEvent) -> bool {
+        sentence(&recorded.event.action).0 == REFUSED
     }
 
     /// Shows an event, with the names of groups.
@@ -103,7 +116,7 @@ impl ShownEvent {
             id: recorded.id,
             address: event.address.clone().unwrap_or_default(),
             request_id: event.request_id.clone().unwrap_or_default(),
-            is_refusal: icon == "stop",
+            is_refusal: icon == REFUSED,
         }
     }
 }
@@ -145,7 +158,7 @@ pub(super) async fn events_of_user(
     let (object_kind, object_id) = (Some("user".to_owned()), Some(id.get()));
     let filter = AuditFilter { object_kind, object_id, ..AuditFilter::default() };
     let events = app.directory().audit_events(&visit.actor, &filter, limit).await?;
-    Ok(Some(events.iter().map(|event| ShownEvent::of(event, visit.request.now)).collect()))
+    Ok(Some(ShownEvent::all(app, visit, &events).await?))
 }
 
 /// The page of an object; empty if it has none. An object that is gone has no page either, which its link shows.

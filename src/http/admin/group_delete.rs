@@ -94,7 +94,7 @@ impl DeleteGroupPage {
         let (status, problems) = match error {
             Error::Stale(_) => {
                 let text = "The group has changed since you opened this page. Look at it again, then decide.";
-                (StatusCode::PRECONDITION_FAILED, Problems::whole(text))
+                (StatusCode::CONFLICT, Problems::whole(text))
             }
             error => refused(error, &[])?,
         };

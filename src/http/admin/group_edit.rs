@@ -218,7 +218,7 @@ async fn two_edits_met(
     let mut view = GroupFormPage::new(app, visit, Some(details), typed).await?;
     view.page.title = "Two edits met".to_owned();
     view.clashes = clashes;
-    page(StatusCode::PRECONDITION_FAILED, &view)
+    page(StatusCode::CONFLICT, &view)
 }
 
 /// Lists the fields in which the saved group differs from what was typed.

@@ -73,6 +73,7 @@ mod user;
 mod user_action;
 mod user_conflict;
 mod user_form;
+mod user_groups;
 mod user_password;
 mod user_rights;
 mod user_values;
@@ -89,7 +90,7 @@ use axum::routing::{any, get, post};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-pub(super) use self::errors::{ErrorPage, is_path};
+pub(super) use self::errors::{ErrorPage, is_path, refused_page};
 use self::responses::{see_other, with_cookie, with_headers};
 pub(super) use self::root::{answer as root, answer_api as api_roots};
 use self::session::{Session, SessionCookie};
@@ -146,7 +147,8 @@ fn user_routes() -> Router<App> {
         .route("/admin/users/{id}/admin", get(make_admin::ask).post(make_admin::submit))
         .route("/admin/users/{id}/edit", get(user_form::show).post(user_form::save))
         .route("/admin/users/{id}/rights", get(user_rights::show).post(user_rights::save))
-        .route("/admin/users/{id}/groups", get(user_rights::show_groups).post(user_rights::save_groups))
+        .route("/admin/users/{id}/groups", get(user_groups::show).post(user_groups::save))
+        .route("/admin/users/{id}/groups/remove", get(user_groups::ask_remove))
         .route("/admin/users/{id}/password", get(user_password::show).post(user_password::save))
         .route("/admin/users/{id}/tokens/new", get(token_form::show_new).post(token_form::issue))
         .route(picture::OTHERS, get(picture::show).post(picture::save))

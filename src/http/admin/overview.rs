@@ -15,7 +15,7 @@ use super::visit::Visit;
 use super::words::{Face, When, bytes_in_words, date_in_words, display_name};
 use crate::directory::Directory;
 use crate::directory::access::{ReadAudit, ReadTokens, ReadUsers, holds_permission};
-use crate::directory::model::{AuditFilter, RecordedEvent, Timestamp, User, ValidationErrors, Violation};
+use crate::directory::model::{AuditFilter, Timestamp, User, ValidationErrors, Violation};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 use crate::telemetry::Statistics;
@@ -66,17 +66,13 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
     let directory = app.directory();
     let charts = charts(directory, &visit, span).await?;
     let attention = Attention::read(directory, &visit, charts.as_ref()).await?;
-    let events = match holds_permission::<ReadAudit>(&visit.identity) {
-        true => Some(directory.audit_events(&visit.actor, &AuditFilter::default(), EVENTS_READ).await?),
-        false => None,
-    };
     let view = OverviewPage {
         page: SiteFrame::new("Overview", OVERVIEW, &visit),
         today: now.to_string().get(..10).and_then(date_in_words).unwrap_or_default(),
         attention: attention.shown(&app, &visit),
         people: people(directory, &visit).await?,
         facts: facts(&app, &visit),
-        events: events.map(|events| changes(&events, now)),
+        events: changes(&app, &visit).await?,
         charts,
         spans: &SPANS,
         signed_in: When::of(visit.identity.token.created_at, now),
@@ -85,10 +81,15 @@ pub(super) async fn show(State(app): State<App>, visit: Visit) -> Result<Respons
     page(StatusCode::OK, &view)
 }
 
-/// Shows the latest events that are no refusals.
-fn changes(events: &[RecordedEvent], now: Timestamp) -> Vec<ShownEvent> {
-    let shown = events.iter().map(|event| ShownEvent::of(event, now));
-    shown.filter(|event| !event.is_refusal).take(EVENTS).collect()
+/// Reads the latest events that are no refusals.
+async fn changes(app: &App, visit: &Visit) -> Result<Option<Vec<ShownEvent>>, ApiError> {
+    if !holds_permission::<ReadAudit>(&visit.identity) {
+        return Ok(None);
+    }
+    let mut events = app.directory().audit_events(&visit.actor, &AuditFilter::default(), EVENTS_READ).await?;
+    events.retain(|event| !ShownEvent::is_of_refusal(event));
+    events.truncate(EVENTS);
+    Ok(Some(ShownEvent::all(app, visit, &events).await?))
 }
 
 /// Draws the charts for those who may read the audit trail.

@@ -55,6 +55,12 @@ pub(super) fn with_headers(mut response: Response, app: &App) -> Response {
     response
 }
 
+/// The headers of every page as lines, for answers that are written byte by byte.
+pub(super) fn page_lines(app: &App) -> String {
+    let policy = policy(&app.settings().site.media_url);
+    format!("Cache-Control: no-store\r\nContent-Security-Policy: {policy}\r\n")
+}
+
 /// The origin of media files; `None` if they are on this one.
 pub(super) fn media_origin(media_url: &str) -> Option<&str> {
     let host = media_url.find("://").filter(|_| is_absolute_url(media_url))? + 3;

@@ -53,6 +53,12 @@ impl SessionCookie {
         HeaderValue::try_from(format!("{name}=; Path=/{secure}; HttpOnly; SameSite=Lax; Max-Age=0"))
     }
 
+    /// Returns the cookie that a request has sent, valid or not.
+    pub(super) fn sent(headers: &HeaderMap) -> Option<Self> {
+        let known = [Self { name: SECURE, secure: SECURE_FLAG }, Self { name: INSECURE, secure: "" }];
+        known.into_iter().find(|cookie| cookie.key(headers).is_some())
+    }
+
     fn key(self, headers: &HeaderMap) -> Option<&str> {
         cookie(headers, self.name).filter(|key| !key.is_empty())
     }

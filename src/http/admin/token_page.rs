@@ -17,6 +17,7 @@ use super::visit::{Visit, ask_for_proof, check_right};
 use crate::directory::access::{ReadTokens, RevokeToken, UpdateToken, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{ListedToken, Token, TokenId, TokenKind, UserId, UserKey, Violation};
+use crate::directory::query::{NumberRange, TokenFilters, TokenQuery};
 use crate::directory::tokens::TokenWithKey;
 use crate::http::app::App;
 use crate::http::body::Fields;
@@ -28,16 +29,22 @@ pub(super) async fn find(app: &App, visit: &Visit, id: &str) -> Result<ListedTok
     if holds_permission::<ReadTokens>(&visit.identity) {
         return app.directory().token(&visit.actor, id).await.map_err(super::objects::hidden);
     }
-    let own = own_tokens(app, visit).await?;
-    own.into_iter().find(|listed| listed.token.id == id).ok_or(ApiError::NotFound)
+    let mut query = TokenQuery::by_id(TokenFilters::default(), None, 1);
+    query.filters.id = NumberRange { min: Some(id.get()), max: Some(id.get()) };
+    let own = app.directory().list_own_tokens(&visit.actor, &query).await?;
+    own.rows.into_iter().next().map(|listed| owned(visit, listed.token)).ok_or(ApiError::NotFound)
+}
+
+/// A token of the person, who may not be allowed to read users.
+fn owned(visit: &Visit, token: Token) -> ListedToken {
+    ListedToken { token, username: Some(visit.identity.user.username.clone()) }
 }
 
 /// Reads the tokens of the person.
 pub(super) async fn own_tokens(app: &App, visit: &Visit) -> Result<Vec<ListedToken>, ApiError> {
     let own = &visit.identity.user;
     let tokens = app.directory().tokens(&visit.actor, &UserKey::Id(own.id)).await?;
-    let listed = |token| ListedToken { token, username: Some(own.username.clone()) };
-    Ok(tokens.into_iter().map(listed).collect())
+    Ok(tokens.into_iter().map(|token| owned(visit, token)).collect())
 }
 
 /// Whether the person may change this token. The use case decides again.

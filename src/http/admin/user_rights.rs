@@ -1,7 +1,5 @@
-//! `/admin/users/{id}/rights`: the permissions attached to a user, and `/admin/users/{id}/groups`: the groups that it is in.
-//!
-//! The rights are saved as a whole, so their form carries the version that it was made from. A membership is added or removed
-//! by itself: two people who do that at once do not meet.
+//! `/admin/users/{id}/rights`: the permissions attached to a user. They are saved as a whole, so their form carries the version
+//! that it was made from.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -14,22 +12,15 @@ use super::page::SiteFrame;
 use super::places::USERS;
 use super::responses::{page, see_other};
 use super::user_form::changeable;
-use super::visit::{Visit, VisitWith, check_right, escaped};
+use super::visit::{Visit, VisitWith};
 use super::words::{display_name, right_in_words};
-use crate::directory::access::{
-    ChangeMembers, ReadGroups, ReadPermissions, UpdateUser, holds_permission, holds_right,
-};
+use crate::directory::access::{ReadPermissions, UpdateUser, holds_permission, holds_right};
 use crate::directory::error::Error;
-use crate::directory::groups::MemberChange;
-use crate::directory::model::{Expected, Group, GroupId, GroupKey, Permission, UserDraft, UserKey};
-use crate::directory::query::GroupQuery;
+use crate::directory::model::{Expected, Group, Permission, UserDraft, UserKey};
 use crate::directory::users::UserDetails;
 use crate::http::app::App;
-use crate::http::body::{Fields, FormBody};
+use crate::http::body::Fields;
 use crate::http::error::ApiError;
-
-/// Groups that a search shows.
-const GROUPS_MAX: &str = "20";
 
 #[derive(Template)]
 #[template(path = "admin/user_rights.html")]
@@ -192,93 +183,4 @@ pub(super) async fn save(
     let details = app.directory().user_details(&visit.actor, &key).await?;
     let listed = listed(&app, &visit, &details).await?;
     RightsPage::new(&visit, &details, &listed, Some(&sent)).again(error)
-}
-
-#[derive(Template)]
-#[template(path = "admin/user_groups.html")]
-struct GroupsPage {
-    page: SiteFrame,
-    id: i64,
-    name: String,
-    groups: Vec<(i64, String)>,
-    search: String,
-    /// What the search found, without the groups that the user is in; none for a person who may not read groups.
-    found: Option<Vec<(i64, String)>>,
-    has_more: bool,
-}
-
-/// `GET /admin/users/{id}/groups`.
-pub(super) async fn show_groups(
-    State(app): State<App>,
-    visit: Visit,
-    Path(id): Path<String>,
-) -> Result<Response, ApiError> {
-    let details = member(&app, &visit, &id).await?;
-    let mut view = GroupsPage::new(&visit, &details);
-    if holds_permission::<ReadGroups>(&visit.identity) {
-        view.search_groups(&app, &visit, &details).await?;
-    }
-    page(StatusCode::OK, &view)
-}
-
-impl GroupsPage {
-    fn new(visit: &Visit, details: &UserDetails) -> Self {
-        let name = display_name(&details.user);
-        Self {
-            page: SiteFrame::new(format!("Groups of {name}"), USERS, visit),
-            id: details.user.id.get(),
-            name,
-            groups: details.groups.iter().map(|group| (group.id.get(), group.name.clone())).collect(),
-            search: visit.request.parameter("search").unwrap_or_default().to_owned(),
-            found: None,
-            has_more: false,
-        }
-    }
-
-    /// Looks for groups that the user is not in.
-    async fn search_groups(
-        &mut self,
-        app: &App,
-        visit: &Visit,
-        details: &UserDetails,
-    ) -> Result<(), ApiError> {
-        let question =
-            [("search", self.search.as_str()), ("ordering", "name"), ("limit", GROUPS_MAX), ("cursor", "")];
-        let question = question.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let query = GroupQuery::parse(&question).map_err(ApiError::Invalid)?;
-        let found = app.directory().list_groups(&visit.actor, &query).await?;
-        self.has_more = found.next.is_some();
-        let others = found.rows.iter().filter(|group| !details.user.groups.contains(&group.id));
-        self.found = Some(others.map(|group| (group.id.get(), group.name.clone())).collect());
-        Ok(())
-    }
-}
-
-/// Reads the user of the page, for a person who may change members of groups.
-async fn member(app: &App, visit: &Visit, id: &str) -> Result<UserDetails, ApiError> {
-    let key = UserKey::Id(user_id(id)?);
-    let details = app.directory().user_details(&visit.actor, &key).await.map_err(super::objects::hidden)?;
-    check_right(holds_permission::<ChangeMembers>(&visit.identity)).map(|()| details)
-}
-
-/// `POST /admin/users/{id}/groups`: adds the user to a group, or removes it from one.
-pub(super) async fn save_groups(
-    State(app): State<App>,
-    visit: VisitWith<ChangeMembers>,
-    Path(id): Path<String>,
-    FormBody(body): FormBody,
-) -> Result<Response, ApiError> {
-    let id = user_id(&id)?;
-    let mut fields = Fields::from(body);
-    let (add, remove) = (fields.integer("add"), fields.integer("remove"));
-    let search = fields.text("search").unwrap_or_default();
-    fields.end()?;
-    let (group, kind, done) = match (add, remove) {
-        (Some(group), None) => (group, MemberChange::Add, "group-added"),
-        (None, Some(group)) => (group, MemberChange::Remove, "group-removed"),
-        _ => return Err(ApiError::BadRequest("Name one group to add or to remove.")),
-    };
-    let group = GroupKey::Id(GroupId::try_from(group).map_err(|_| ApiError::NotFound)?);
-    app.directory().change_members(&visit.actor, &group, &[UserKey::Id(id)], kind).await?;
-    Ok(see_other(&format!("/admin/users/{id}/groups?done={done}&search={}", escaped(&search))))
 }

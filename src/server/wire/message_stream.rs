@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::chunks::ChunkScan;
 use super::head::{BodyLength, Frame};
 use super::refusal;
-use super::{Input, READ_BYTES, Wait, Wire};
+use super::{Input, READ_BYTES, START_BYTES, Wait, Wire};
 
 /// The state that a message's service, its answer and the wire share.
 #[derive(Clone, Debug, Default)]
@@ -123,12 +123,16 @@ pub(in crate::server) struct MessageStream<'a, T> {
     muted: bool,
     /// hyper wants another message.
     wants_next: bool,
+    /// How the message begins.
+    start: [u8; START_BYTES],
 }
 
 impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
     /// Opens the message that [`Wire::frame`] has found.
     pub(in crate::server) fn new(wire: &'a mut Wire<T>, frame: Frame) -> Self {
         wire.between_messages();
+        let mut start = [0; START_BYTES];
+        start.iter_mut().zip(&wire.held).for_each(|(kept, byte)| *kept = *byte);
         let unread = match frame.body {
             BodyLength::Sized(length) => Unread::Bytes(length.saturating_add(frame.head as u64)),
             BodyLength::Chunked => Unread::Chunks(frame.head, ChunkScan::default()),
@@ -140,6 +144,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
             answer_begun: false,
             muted: false,
             wants_next: false,
+            start,
         }
     }
 
@@ -214,7 +219,7 @@ impl<'a, T: AsyncRead + AsyncWrite + Unpin> MessageStream<'a, T> {
             && !self.marks.0.seen.load(Ordering::Relaxed)
             && let Some(refusal) = refusal::in_place_of(bytes)
         {
-            self.wire.refuse(refusal);
+            self.wire.refuse_begun(refusal, self.start.as_slice().into());
             self.muted = true;
         }
         !self.muted

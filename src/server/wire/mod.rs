@@ -36,9 +36,12 @@ pub(super) use presence::Presence;
 pub(super) use refusal::MessageRefusal;
 
 use super::memory::{MemoryBudget, MemoryShare};
+use super::refused_message::RefusalAnswer;
 
 /// How much is read at once, on the stack. A head rarely has a tenth of it.
 const READ_BYTES: usize = 8192;
+/// How much of a refused message the service sees: the request line, as far as its path.
+const START_BYTES: usize = 256;
 /// How long, and for how many bytes, a closing connection goes on reading. Without that, bytes that the client is still
 /// sending would turn the last answer into a reset.
 const LINGER: Duration = Duration::from_secs(1);
@@ -110,6 +113,8 @@ pub(super) struct Wire<T> {
     stalled: Option<Option<Instant>>,
     alarm: Alarm,
     refusal: Option<MessageRefusal>,
+    /// The first bytes of the refused message.
+    refused: Box<[u8]>,
     timed_out: bool,
     input: Input,
     /// Nothing can be sent any longer.
@@ -132,6 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
             stalled: None,
             alarm: Alarm::default(),
             refusal: None,
+            refused: Box::default(),
             timed_out: false,
             input: Input::Open,
             broken: false,
@@ -205,15 +211,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
         .await
     }
 
-    /// The refusal that [`Wire::finish`] sends, if there is one. It concerns a message that never was a request.
-    pub(super) fn refusal(&self) -> Option<MessageRefusal> {
-        self.refusal
+    /// The refusal that [`Wire::finish`] sends, if there is one, and how its message begins, which never was a request.
+    pub(super) fn refusal(&self) -> Option<(MessageRefusal, &[u8])> {
+        Some((self.refusal?, &self.refused))
     }
 
-    /// Sends the refusal, if there is one, and closes. `headers` are lines for that answer.
-    pub(super) async fn finish(mut self, headers: &str) -> WireOutcome {
+    /// Sends the refusal, if there is one, and closes. The answer has what the service `added` to it.
+    pub(super) async fn finish(mut self, added: RefusalAnswer) -> WireOutcome {
         if !self.broken {
-            let answer = self.refusal.map(|refusal| refusal.answer(headers));
+            let answer = self.refusal.map(|refusal| refusal.answer(added));
             let closed = timeout(self.limits.write_timeout, self.close(answer)).await;
             if matches!(closed, Ok(Ok(()))) && self.should_linger() {
                 // What this reads is thrown away, and the connection ends however the read ends.
@@ -295,7 +301,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// Stops reading. [`Wire::finish`] sends the reason.
     fn refuse(&mut self, refusal: MessageRefusal) {
-        self.refusal = Some(refusal);
+        let start = self.held.get(..START_BYTES).unwrap_or(&self.held).into();
+        self.refuse_begun(refusal, start);
+    }
+
+    /// Does the same for a message that has been passed on, and began like this.
+    fn refuse_begun(&mut self, refusal: MessageRefusal, start: Box<[u8]>) {
+        (self.refusal, self.refused) = (Some(refusal), start);
         self.timed_out |= refusal == MessageRefusal::TimedOut;
         self.input = Input::Closed;
     }

@@ -2,6 +2,8 @@
 //!
 //! Only faults of the message itself belong here. What a request means is not known yet.
 
+use crate::server::refused_message::{RefusalAnswer, RefusedMessage};
+
 /// Why a message was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum MessageRefusal {
@@ -45,13 +47,13 @@ impl MessageRefusal {
         }
     }
 
-    /// The code of the answer's status.
-    pub(in crate::server) fn code(self) -> u16 {
-        self.status().0
+    /// What the service notes of a message that begins like this.
+    pub(in crate::server) fn of(self, start: &[u8]) -> RefusedMessage<'_> {
+        RefusedMessage { status: self.status().0, reason: self.reason(), detail: self.detail(), start }
     }
 
     /// What the log says of it.
-    pub(in crate::server) fn reason(self) -> &'static str {
+    fn reason(self) -> &'static str {
         match self {
             Self::Overloaded => "no room in body_memory",
             Self::OverShare => "its network has its share of max_connections",
@@ -90,21 +92,27 @@ impl MessageRefusal {
         }
     }
 
-    /// Writes the whole answer. `headers` are the service's lines for it. There is no Date, because there is no clock
+    /// Writes the whole answer, with what the service adds to it. There is no Date, because there is no clock
     /// here; RFC 9110 allows that.
-    pub(in crate::server) fn answer(self, headers: &str) -> String {
-        let ((code, words), detail) = (self.status(), self.detail());
-        let length = detail.len() + r#"{"detail":""}"#.len();
+    pub(in crate::server) fn answer(self, added: RefusalAnswer) -> String {
+        let ((code, words), RefusalAnswer { headers, body }) = (self.status(), added);
         let retry = if code == 503 { "Retry-After: 1\r\n" } else { "" };
+        let (media_type, cache, body) = match body {
+            Some((media_type, body)) => (media_type, "", body),
+            None => {
+                let body = format!("{{\"detail\":\"{}\"}}", self.detail());
+                ("application/json", "Cache-Control: private, no-store\r\n", body)
+            }
+        };
+        let length = body.len();
         format!(
             "HTTP/1.1 {code} {words}\r\n\
-             Content-Type: application/json\r\n\
+             Content-Type: {media_type}\r\n\
              Content-Length: {length}\r\n\
              Connection: close\r\n\
-             Cache-Control: private, no-store\r\n\
-             {retry}{headers}\
+             {cache}{retry}{headers}\
              \r\n\
-             {{\"detail\":\"{detail}\"}}"
+             {body}"
         )
     }
 }
@@ -128,16 +136,27 @@ mod tests {
 
     #[test]
     fn an_answer_is_complete_json_with_its_length() {
-        let answer = MessageRefusal::MissingHost.answer("X-Frame-Options: DENY\r\n");
+        let added = RefusalAnswer { headers: "X-Frame-Options: DENY\r\n".to_owned(), body: None };
+        let answer = MessageRefusal::MissingHost.answer(added);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"));
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())));
         assert!(head.ends_with("\r\nX-Frame-Options: DENY"));
         for refusal in [MessageRefusal::Overloaded, MessageRefusal::OverShare] {
-            assert!(refusal.answer("").contains("\r\nRetry-After: 1\r\n\r\n"));
+            assert!(refusal.answer(RefusalAnswer::default()).contains("\r\nRetry-After: 1\r\n\r\n"));
         }
         let parsed: serde_json::Value = serde_json::from_str(body).unwrap();
         assert_eq!(parsed, serde_json::json!({"detail": "Bad request: the Host header is missing."}));
+    }
+
+    #[test]
+    fn an_answer_takes_the_body_of_the_service() {
+        let body = Some(("text/html", "<p>\u{2026}</p>".to_owned()));
+        let answer =
+            MessageRefusal::RequestLineTooLong.answer(RefusalAnswer { headers: "A: b\r\n".to_owned(), body });
+        let expected = "HTTP/1.1 414 URI Too Long\r\nContent-Type: text/html\r\nContent-Length: 10\r\nConnection: close\r\n\
+                        A: b\r\n\r\n<p>\u{2026}</p>";
+        assert_eq!(answer, expected);
     }
 
     #[test]

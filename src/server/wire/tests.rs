@@ -52,7 +52,7 @@ async fn write(stream: &mut MessageStream<'_, DuplexStream>, bytes: &[u8]) -> io
 
 async fn finish(wire: Wire<DuplexStream>, mut client: DuplexStream) -> (WireOutcome, String) {
     client.shutdown().await.unwrap();
-    let ending = wire.finish("").await;
+    let ending = wire.finish(RefusalAnswer::default()).await;
     let mut said = String::new();
     client.read_to_string(&mut said).await.unwrap();
     (ending, said)

@@ -18,6 +18,7 @@ export function places(s) {
     ["user, rights", `/admin/users/${s.long}/rights`],
     ["user, groups", `/admin/users/${s.long}/groups`],
     ["user, groups found", `/admin/users/${s.person}/groups?search=night`],
+    ["user, leave group", `/admin/users/${s.person}/groups/remove?group=${s.persian}`],
     ["user, password", `/admin/users/${s.person}/password`],
     ["user, picture", `/admin/users/${s.long}/picture`],
     ["user, sign out", `/admin/users/${s.long}/sign-out`],

@@ -5,12 +5,12 @@ const css = (added) => ({ body: (text, { type }) => (type.startsWith("text/css")
 const js = (from, to) => ({ body: (text, { type }) => (type.includes("javascript") ? text.replaceAll(from, to) : text) });
 
 export const PLANTS = {
-  "a form leads nowhere": { judge: "walk", says: /walk|users|groups/, ...page('action="/admin/groups/new"', 'action="/admin/groups/nowhere"') },
-  "a page fails": { judge: "walk", says: /status 500/, status: ({ path }) => (path === "/admin/settings" ? 500 : null) },
-  "a route is never walked": { judge: "walk", says: /never uses GET \/admin\/forgotten/, route: { method: "GET", path: "/admin/forgotten", pattern: /^$/ } },
-  "a key is shown again": { judge: "walk", says: /shows a whole key/, ...page("</main>", "<p>wrd_GpUAHMr0gCQTYxA4w12N5CY4M5RLPI2JUUVj</p></main>") },
-  "a policy is weaker": { judge: "walk", says: /content-security-policy/, headers: (headers) => ({ ...headers, "content-security-policy": headers["content-security-policy"]?.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'") ?? "" }) },
-  "an inline style": { judge: "walk", says: /console: .*Content Security Policy/, ...page("<h1>", '<h1 style="color: red">') },
+  "a form leads nowhere": { judge: "half", says: /walk|users|groups/, ...page('action="/admin/groups/new"', 'action="/admin/groups/nowhere"') },
+  "a page fails": { judge: "half", says: /status 500/, status: ({ path }) => (path === "/admin/settings" ? 500 : null) },
+  "a route is never walked": { judge: "half", says: /never uses GET \/admin\/forgotten/, route: { method: "GET", path: "/admin/forgotten", pattern: /^$/ } },
+  "a key is shown again": { judge: "half", says: /shows a whole key/, ...page("</main>", "<p>wrd_GpUAHMr0gCQTYxA4w12N5CY4M5RLPI2JUUVj</p></main>") },
+  "a policy is weaker": { judge: "half", says: /content-security-policy/, headers: (headers) => ({ ...headers, "content-security-policy": headers["content-security-policy"]?.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'") ?? "" }) },
+  "an inline style": { judge: "half", says: /console: .*Content Security Policy/, ...page("<h1>", '<h1 style="color: red">') },
   "a field without a label": { judge: "axe", says: /label/, ...page('<label for="f-username">', '<label>') },
   "a grey that is too light, in dark": { judge: "axe", says: /dark: color-contrast/, ...css("@media (prefers-color-scheme: dark) { .sub { color: #444 !important; } }") },
   "a page that is too wide": { judge: "axe", says: /px wide/, ...css("main > .page { min-inline-size: 30rem; }") },

@@ -44,7 +44,7 @@ class CallingToken(TypedDict):
 
     id: int
     name: str
-    kind: Literal["api", "sign_in", "imported"]
+    kind: Literal["api", "sign_in", "imported", "browser"]
     expires_at: Optional[str]
     scopes: Optional[list[str]]
     read_only: bool
@@ -199,7 +199,7 @@ class IssuedToken(TypedDict):
 
     id: int
     name: str
-    kind: Literal["api", "sign_in", "imported"]
+    kind: Literal["api", "sign_in", "imported", "browser"]
     prefix: str
     last_four: str
     state: Literal["active", "expired", "revoked"]
@@ -324,7 +324,7 @@ class OwnedTokenItem(TypedDict):
 
     id: int
     name: str
-    kind: Literal["api", "sign_in", "imported"]
+    kind: Literal["api", "sign_in", "imported", "browser"]
     prefix: str
     last_four: str
     state: Literal["active", "expired", "revoked"]
@@ -405,7 +405,7 @@ class RotatedToken(TypedDict):
 
     id: int
     name: str
-    kind: Literal["api", "sign_in", "imported"]
+    kind: Literal["api", "sign_in", "imported", "browser"]
     prefix: str
     last_four: str
     state: Literal["active", "expired", "revoked"]
@@ -482,7 +482,7 @@ class TokenItem(TypedDict):
 
     id: int
     name: str
-    kind: Literal["api", "sign_in", "imported"]
+    kind: Literal["api", "sign_in", "imported", "browser"]
     prefix: str
     last_four: str
     state: Literal["active", "expired", "revoked"]

@@ -80,6 +80,7 @@ impl TokenRecord {
             root,
             narrowing: self.narrowing(kept.map(|kept| &kept.narrowing))?,
             amr: kept.and_then(|kept| kept.amr.clone()),
+            idle_limit: None,
         };
         let last_used_from = nullable(&self.last_used_from, old.map(|old| &old.last_used_from));
         Ok(StoredToken { token, digest, last_used_from, ends_by })

@@ -11,7 +11,10 @@ use crate::http::api::bodies::choices;
 use crate::http::api::samples;
 
 pub(super) fn kinds() -> Object {
-    choices("What the token is for; an imported one was issued elsewhere.", ["api", "sign_in", "imported"])
+    choices(
+        "What the token is for; an imported one was issued elsewhere.",
+        ["api", "sign_in", "imported", "browser"],
+    )
 }
 
 fn states() -> Object {
