@@ -36,6 +36,11 @@ impl Clock {
         Ok(Self { fixed: Some(Arc::new(AtomicI64::new(at.as_micros()))), ..Self::system()? })
     }
 
+    /// Whether the time stands still until it is set, as in a test.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fixed.is_some()
+    }
+
     /// Sets a fixed clock. It does nothing to a system clock.
     pub fn set(&self, at: Timestamp) {
         if let Some(fixed) = &self.fixed {

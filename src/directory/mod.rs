@@ -26,7 +26,9 @@ pub mod leaked_keys;
 pub mod limiter;
 mod lists;
 pub mod media_files;
+pub mod messages;
 pub mod model;
+pub mod outbox;
 pub mod password;
 pub mod permissions;
 pub mod progress;
@@ -36,6 +38,7 @@ mod refusals;
 mod request_limits;
 pub mod saved_views;
 mod secret;
+pub mod secrets_key;
 mod settings;
 mod store;
 pub mod tokens;
@@ -60,8 +63,8 @@ use self::limiter::{ActivityCounters, RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity, NamedIdentity};
 use self::password::Hasher;
 pub use self::refusals::Refusal;
-use self::settings::ChangePolicy;
-pub use self::settings::Settings;
+use self::settings::{ChangePolicy, OutboxPolicy};
+pub use self::settings::{MessageSettings, Settings};
 use self::store::Store;
 pub use self::store::checkup::CommitSettings;
 pub use self::store::health::IntegrityReport;
@@ -121,6 +124,7 @@ impl Directory {
         let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
+            outbox: Some(OutboxPolicy::new(&settings.messages, &clock)),
         };
         let server_id = clock.request_id();
         Ok(Self {

@@ -13,6 +13,7 @@ mod id;
 mod identity;
 mod identity_change;
 mod key;
+mod message;
 mod narrowing;
 mod permission;
 mod rate;
@@ -43,6 +44,10 @@ pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use identity::{Bearer, Identity, NamedIdentity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
+pub use message::{
+    AttemptEffect, AttemptResult, Channel, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
+    LeasedMessage, Locale, MessageKind, NewMessage, OutboxCount, masked,
+};
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
 pub use permission::{HeldPermission, Permission};
 pub use rate::{Rate, Rates};

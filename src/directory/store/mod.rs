@@ -32,6 +32,7 @@ pub(super) mod identities;
 mod import_rows;
 mod new_ids;
 pub(super) mod numbered;
+pub(super) mod outbox;
 mod paging;
 pub(super) mod permissions;
 pub(super) mod saved_views;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::{OtherTables, Store};
 use crate::database::Location;
 use crate::database::testing::at_both;
-use crate::directory::Settings;
 use crate::directory::clock::Clock;
 use crate::directory::model::Rates;
+use crate::directory::{MessageSettings, Settings};
 
 /// Runs `test` with a new, empty account database in SQLite, then in PostgreSQL.
 pub(in crate::directory) async fn on_both(test: impl AsyncFn(Settings)) {
@@ -31,6 +31,7 @@ async fn made(location: Location) -> Settings {
         contact_needs_password: false,
         identity_cache_bytes: 0,
         serve_stale_for: Duration::ZERO,
+        messages: MessageSettings::default(),
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use wardroom::directory::model::Rates;
-use wardroom::directory::{Clock, Directory, Location, Settings};
+use wardroom::directory::{Clock, Directory, Location, MessageSettings, Settings};
 
 use super::templates::Templates;
 
@@ -125,6 +125,7 @@ impl Database {
             contact_needs_password: false,
             identity_cache_bytes: 1 << 20,
             serve_stale_for: Duration::ZERO,
+            messages: MessageSettings::default(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The description of every table that is copied between databases.
 //!
-//! Four tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
-//! because it covers the last minutes only; `servers`, which are those of
-//! one database; and `schema_migrations`, because both databases must have run the same
-//! migrations.
+//! Five tables are not copied: `deliveries`, because a message that two databases have would be sent twice, or again after a
+//! restore; `identity_changes`, because a new database has a change feed of its own; `rate_counts`, because it covers the
+//! last minutes only; `servers`, which are those of one database; and `schema_migrations`, because both databases must have
+//! run the same migrations.
 //!
 //! A test checks this list against the schema of both databases, so a migration cannot forget it.
 
@@ -223,7 +223,7 @@ pub(super) const TABLES: &[TableSpec] = &[
 /// Returns the tables of which a server changes rows. The events of the audit trail are never changed.
 pub(in crate::directory) fn changed_tables() -> Vec<&'static str> {
     let copied = TABLES.iter().map(|table| table.name).filter(|name| *name != "audit_events");
-    copied.chain(["identity_changes", "rate_counts", "servers"]).collect()
+    copied.chain(["deliveries", "identity_changes", "rate_counts", "servers"]).collect()
 }
 
 #[cfg(test)]
@@ -234,7 +234,8 @@ mod tests {
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
-    const NOT_COPIED: [&str; 4] = ["identity_changes", "rate_counts", "schema_migrations", "servers"];
+    const NOT_COPIED: [&str; 5] =
+        ["deliveries", "identity_changes", "rate_counts", "schema_migrations", "servers"];
 
     /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
     /// database assigns the table's ids.
