@@ -31,6 +31,7 @@ use self::exposition::plain;
 use self::json_lines::FlatJson;
 use self::process::ProcessMetrics;
 pub use self::statistics::{LastStatistics, Statistics};
+use crate::directory::model::CodeLabels;
 
 /// The bucket bounds of the duration histogram, in seconds.
 const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -68,6 +69,8 @@ pub struct Metrics {
     pub identity_loads: Counter,
     /// `wardroom_stale_answers_total`
     pub stale_answers: Counter,
+    /// `wardroom_one_time_codes_total{channel,result}`
+    pub codes: Family<CodeLabels, Counter>,
     /// `wardroom_password_hashes_total`
     pub password_hashes: Counter,
     /// `wardroom_users{state}`, `wardroom_tokens{kind,state}` and other counts of the database's content.
@@ -186,6 +189,8 @@ impl Metrics {
         root.register("identity_loads", about, self.identity_loads.clone());
         let about = "Responses that may have been stale, as serve_stale_for allows";
         root.register("stale_answers", about, self.stale_answers.clone());
+        let about = "One-time codes by channel and result: asked, sent, verified, refused, limited, or why none was sent";
+        root.register("one_time_codes", about, self.codes.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
         let about = "When the certificate that new connections get expires, in Unix time";
         let expiry = self.certificate_expiry.clone();

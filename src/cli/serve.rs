@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::context::{media, settings, unopened};
+use super::context::{codes_fault, media, settings, unopened};
 use super::listeners::{Listeners, Listening};
 use super::renewal::keep_current;
 use super::report::{CliError, Report};
@@ -68,6 +68,9 @@ pub(super) fn start_logging(config: &Config) -> Result<Logging, CliError> {
 /// Opens the database. While PostgreSQL cannot be reached, it tries again for as long as the setting says.
 async fn open(config: &Config, init: bool) -> Result<Directory, CliError> {
     let (settings, clock) = (settings(config), Clock::system()?);
+    if let Some(fault) = codes_fault(&settings) {
+        return Err(CliError::usage(fault));
+    }
     let deadline = Instant::now() + config.database_start_timeout;
     let (mut attempt, mut pause) = (1_u32, FIRST_PAUSE);
     loop {

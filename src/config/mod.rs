@@ -1,16 +1,19 @@
 //! Every setting of Wardroom, declared once.
 //!
-//! The list in this file and that of `message_settings` produce the `Config` struct, the flags, the environment variables, the keys of the file, the
+//! The list in this file and those of `code_settings` and `message_settings` produce the `Config` struct, the flags, the environment variables, the keys of the file, the
 //! help, docs/settings.md and the output of `wardroom config show`.
 //!
 //! A flag overrides the environment, the environment overrides the TOML file, and the file overrides the default. To add a
 //! type of setting, see `values`, `urls` and `hosts`. Never in here: code that acts on a setting.
 
 #[macro_use]
+mod code_settings;
+#[macro_use]
 mod message_settings;
 
 mod arguments;
 mod browsers;
+mod calling_codes;
 mod database_url;
 mod flags;
 mod forward_auth;
@@ -50,6 +53,7 @@ pub use urls::{DatabaseUrl, PublicUrl};
 pub use values::{AccessLog, LogFormat, RateLimit, SettingType};
 pub use variables::{ARGUMENT_ENVS, IMPORT_FROM_ENV, MOVE_TO_ENV};
 
+use calling_codes::CallingCodes;
 use listen::ListenAddrs;
 use mail::MailHost;
 use media::{AccessKey, BucketName, RegionName};
@@ -57,6 +61,8 @@ use messages::{EndpointUrl, MessageWord, NetworkList, ServiceName};
 use sources::Sources;
 use urls::MediaUrl;
 use values::{ByteSize, Hsts, LogLevel, Number, TimeSpan, WordList};
+
+use crate::directory::model::CallingCode;
 
 /// The file that is read when neither `--config` nor `WARDROOM_CONFIG` names one.
 pub const DEFAULT_FILE: &str = "/etc/wardroom/wardroom.toml";
@@ -88,8 +94,8 @@ macro_rules! settings {
     };
 }
 
-message_settings! {
-    settings!
+code_settings! {
+    message_settings! settings!
 
     /// The data directory, which holds the SQLite database and the media files.
     ///

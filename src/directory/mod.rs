@@ -52,6 +52,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use tokio::sync::Notify;
 
 pub use self::access::{Actor, Origin};
 pub use self::change::Written;
@@ -61,6 +63,7 @@ use self::identity::Authenticator;
 pub use self::identity::{CachedFor, CachedIdentity, FeedMark, Render, TokenEnd, Unauthenticated};
 use self::limiter::{ActivityCounters, RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity, NamedIdentity};
+use self::model::{Channel, CodeLabels, CodeSettings};
 use self::password::Hasher;
 pub use self::refusals::Refusal;
 use self::settings::{ChangePolicy, OutboxPolicy};
@@ -82,6 +85,11 @@ pub struct Directory {
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
     policy: ChangePolicy,
+    /// How people sign in with a one-time code, and what was counted of it.
+    codes: Option<Arc<CodeSettings>>,
+    code_counts: Family<CodeLabels, Counter>,
+    /// Wakes the job that decides about codes.
+    codes_asked: Notify,
     requests: RequestLimiter,
     /// Limits the audit events of refused requests, and of refused sign-ins.
     refusals: RefusalLimiter,
@@ -113,6 +121,8 @@ pub struct Counters {
     pub identity_loads: Counter,
     /// Answers that may have been stale, which the operator allows.
     pub stale_answers: Counter,
+    /// What happened with one-time codes.
+    pub codes: Family<CodeLabels, Counter>,
 }
 
 impl Directory {
@@ -135,6 +145,9 @@ impl Directory {
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
             policy,
+            codes: settings.codes.clone().map(Arc::new),
+            code_counts: Family::default(),
+            codes_asked: Notify::new(),
             requests: RequestLimiter::new(settings.rates),
             refusals: RefusalLimiter::default(),
             refused_sign_ins: RefusalLimiter::default(),
@@ -171,7 +184,14 @@ impl Directory {
             reads: self.store.reads(),
             identity_loads: self.authenticator.loads(),
             stale_answers: self.authenticator.stale_answers(),
+            codes: self.code_counts.clone(),
         }
+    }
+
+    /// Counts what happened with a code; the channel of one that belongs to no request is `None`.
+    fn count_code(&self, channel: Option<Channel>, result: &'static str) {
+        let channel = channel.map_or("none", Channel::name);
+        self.code_counts.get_or_create(&CodeLabels { channel, result }).inc();
     }
 
     /// Checks that keys can be looked up, within a second. Many calls at once cost the database one look-up.

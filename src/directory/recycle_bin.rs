@@ -109,6 +109,7 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
     users::check_returning(change, &user)?;
     let user = User { updated_at: change.now, ..user };
     tx.insert_user(Some(id), &user, &password, made_here)?;
+    users::note_returning_contacts(change, &user)?;
     for group in &user.groups {
         if tx.group(&GroupKey::Id(*group))?.is_some() {
             tx.add_member(*group, id)?;

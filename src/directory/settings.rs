@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::clock::Clock;
 use super::messages::Templates;
-use super::model::{Locale, Rates};
+use super::model::{CodeSettings, Locale, Rates};
 use super::secrets_key::SecretsKeys;
 use crate::database::Location;
 
@@ -42,6 +42,8 @@ pub struct Settings {
     pub serve_stale_for: Duration,
     /// The messages to people.
     pub messages: MessageSettings,
+    /// How people sign in with a one-time code; `None` if they do not.
+    pub codes: Option<CodeSettings>,
 }
 
 /// The settings of messages to people. By default none can be sent.

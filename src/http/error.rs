@@ -32,8 +32,6 @@ pub enum ApiError {
     UnsupportedMediaType(String),
     /// A body in this content coding.
     UnsupportedCoding(String),
-    /// A feature that is not available yet.
-    NotImplemented(&'static str),
     /// Input that breaks rules, by field.
     Invalid(ValidationErrors),
     /// Input of many items, some of which break rules: the field of the list, and the faults of each item in its order.
@@ -84,7 +82,6 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::TooNarrow(_) => StatusCode::FORBIDDEN,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
@@ -111,7 +108,6 @@ impl ApiError {
             Self::BadRequest(_) => "bad_request",
             Self::Malformed(_) => "parse_error",
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => "unsupported_media_type",
-            Self::NotImplemented(_) => "not_implemented",
             Self::Invalid(_) | Self::InvalidItems(..) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
             Self::Forbidden(_) | Self::TooNarrow(_) => "permission_denied",
@@ -159,7 +155,7 @@ impl ApiError {
             Self::UnsupportedCoding(given) => {
                 return json!({ "detail": format!("Unsupported content encoding \"{given}\" in request.") });
             }
-            Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
+            Self::BadRequest(detail) | Self::Unauthenticated(detail) => detail,
             Self::Forbidden(detail) | Self::Malformed(detail) | Self::UnsupportedMediaType(detail) => detail,
             Self::TooNarrow(_) => return json!({ "detail": Denial::NoRight.to_string() }),
             Self::Stale => "It has changed since you read it: read it again.",

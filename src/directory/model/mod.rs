@@ -5,6 +5,7 @@
 
 mod activity;
 mod closed_access;
+mod code;
 mod deleted;
 mod draft;
 mod event;
@@ -16,6 +17,7 @@ mod key;
 mod message;
 mod narrowing;
 mod permission;
+mod phone;
 mod rate;
 mod saved_view;
 pub(super) mod stored;
@@ -35,6 +37,7 @@ pub use closed_access::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared,
     ReopenedAccess,
 };
+pub use code::{CodeLabels, CodeRequest, CodeSettings, CodeTarget, CodeTicket, TypedCode};
 pub use deleted::{DeletedGroup, DeletedUser};
 pub(super) use deleted::{RestorableGroup, RestorableUser};
 pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
@@ -50,6 +53,8 @@ pub use message::{
 };
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
 pub use permission::{HeldPermission, Permission};
+pub(super) use phone::spellings;
+pub use phone::{CallingCode, compact, e164};
 pub use rate::{Rate, Rates};
 pub use saved_view::SavedView;
 pub use text::{

@@ -19,6 +19,7 @@ pub(super) mod audit;
 pub(super) mod bulk_load;
 pub(super) mod changes;
 pub(super) mod checkup;
+pub(super) mod codes;
 mod column_list;
 pub(super) mod deleted;
 pub(super) mod deleted_groups;

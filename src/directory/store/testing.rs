@@ -32,6 +32,7 @@ async fn made(location: Location) -> Settings {
         identity_cache_bytes: 0,
         serve_stale_for: Duration::ZERO,
         messages: MessageSettings::default(),
+        codes: None,
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings

@@ -10,6 +10,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::leaked::CountedReport;
 use crate::directory::access::{Introspect, NeedsPermission};
+use crate::http::code_ticket::SentTicket;
+use crate::http::language::ClientLanguage;
 use crate::http::app::App;
 use crate::http::body::{Body, FormBody};
 use crate::http::caller::{
@@ -63,6 +65,8 @@ impl Argument for IfMatch {}
 impl Argument for Body {}
 impl Argument for FormBody {}
 impl Argument for CountedReport {}
+impl Argument for ClientLanguage {}
+impl Argument for SentTicket {}
 
 macro_rules! lets_pass {
     ($($callers:ident: $($argument:ident)+;)+) => {
