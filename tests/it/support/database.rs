@@ -10,8 +10,8 @@ use wardroom::directory::{Clock, Directory, Location, MessageSettings, Settings}
 
 use super::templates::Templates;
 
-/// Takes back what migration 19 added, except the column `amr` of tokens and what a trigger says of it.
-pub const UNDO_19: &str = "DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
+/// Takes back what migration 19 and later ones added, except the column `amr` of tokens and what a trigger says of it.
+pub const UNDO_19: &str = "DROP TABLE deliveries; DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name; DROP INDEX audit_events_by_address;
              DROP INDEX tokens_live_sign_ins;
              CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
