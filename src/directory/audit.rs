@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 47] = [
+pub const ACTIONS: [(&str, &str); 48] = [
     ("code.limit", "no more one-time codes were sent, because all accounts together had too many in an hour"),
     ("code.refused", "a one-time code was wrong, used or expired"),
     ("code.request", "a one-time code was asked for; the details say whether it was sent"),
@@ -69,6 +69,7 @@ pub const ACTIONS: [(&str, &str); 47] = [
     ("permission.rename", "a permission got another name"),
     ("refusals.left_out", "refusals that were counted only, because there were too many"),
     ("request.refused", "requests of a user or client were refused"),
+    ("secrets.rotate", "values were encrypted again with another secrets key"),
     ("sign_in", "a user signed in, with a password or with what the event names as proof"),
     ("sign_in.confirm", "a user proved again who they are, in a browser session"),
     ("sign_in.idle", "sign-ins ended because they were not used"),

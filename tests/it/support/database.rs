@@ -10,13 +10,9 @@ use wardroom::directory::{Clock, Directory, Location, MessageSettings, Settings}
 
 use super::templates::Templates;
 
-/// Takes back what migration 20 added.
-pub const UNDO_20: &str = "DROP TABLE deliveries;";
-/// Takes back what migration 21 added.
-pub const UNDO_21: &str = "DROP TABLE code_requests; DROP TABLE sign_in_codes; DROP TABLE code_failures;
-             DROP TABLE contact_changes; DROP INDEX users_by_number;";
-/// Takes back what migration 19 added, except the column `amr` of tokens and what a trigger says of it.
-pub const UNDO_19: &str = "DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
+/// Takes back what migration 19 and later ones added, except the column `amr` of tokens and what a trigger says of it.
+pub const UNDO_19: &str = "DROP TABLE code_requests; DROP TABLE sign_in_codes; DROP TABLE code_failures; DROP TABLE contact_changes;
+             DROP INDEX users_by_number; DROP TABLE deliveries; DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name; DROP INDEX audit_events_by_address;
              DROP INDEX tokens_live_sign_ins;
              CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
@@ -187,7 +183,7 @@ impl Database {
              DROP INDEX tokens_with_scopes; DROP INDEX tokens_with_networks;
              ALTER TABLE tokens DROP COLUMN scopes; ALTER TABLE tokens DROP COLUMN read_only;
              ALTER TABLE tokens DROP COLUMN allowed_networks; ALTER TABLE tokens DROP COLUMN amr;
-             {UNDO_21} {UNDO_20} {UNDO_19}
+             {UNDO_19}
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
                  revoked_at, made_by, root ON tokens {action};
              UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL;
