@@ -61,7 +61,8 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
         place.map_err(|error| CliError::internal(format!("cannot create a temporary directory: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.with("data_dir", data_dir).with("database_url", "");
-    let flags = flags.with("avatar_storage", "disk");
+    // Codes are printed, like all messages.
+    let flags = flags.with("avatar_storage", "disk").with("otp_sign_in", "true");
     let loaded = Config::load(&flags)?;
     // The directory is deleted after the runtime has ended: nothing reads in it any more.
     on_runtime(serve(loaded))

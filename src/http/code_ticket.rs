@@ -47,7 +47,6 @@ impl TicketCookie {
             self.secure
         ))
     }
-
 }
 
 /// The cookie of a request.

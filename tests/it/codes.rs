@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wardroom::directory::model::{CallingCode, Channel, MessageKind, UserDraft, UserKey};
 use wardroom::directory::Origin;
+use wardroom::directory::model::{CallingCode, Channel, MessageKind, UserDraft, UserKey};
 
 use crate::support::codes::{
-    ask, code, code_settings, codes_site, cookie, deliver, other_than, pass, replica, send, verify, with_codes,
+    ask, code, code_settings, codes_site, cookie, deliver, other_than, pass, replica, send, verify,
+    with_codes,
 };
 use crate::support::site::{moment, operator, person};
 use crate::support::{Answer, Backend, Site, both};
@@ -20,7 +21,8 @@ const WRONG: &str = r#"400 {"code":["Invalid code."]}"#;
 
 /// The answer without what differs between two requests by chance.
 fn shape(answer: &Answer) -> String {
-    let headers = answer.headers.iter().filter(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+    let headers =
+        answer.headers.iter().filter(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
     let headers = headers.map(|(name, value)| {
         let value = if name == "set-cookie" { value.split_once(';').unwrap().1 } else { value };
         format!("{name}: {value}")

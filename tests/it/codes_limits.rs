@@ -25,7 +25,10 @@ async fn sent(directory: &Directory, from: &str, number: &str) -> usize {
 async fn people(site: &Site, count: u32) {
     for number in 0..count {
         let mobile = format!("+49 711 {}", 9_000_000 + number);
-        person(site.directory(), &format!("person{number}"), |draft| draft.mobile_number = Some(mobile.into())).await;
+        person(site.directory(), &format!("person{number}"), |draft| {
+            draft.mobile_number = Some(mobile.into())
+        })
+        .await;
     }
 }
 

@@ -37,7 +37,9 @@ async fn people(site: &Site) {
     }
     site.directory().seed(&operator(), SeedRows { groups: vec![], users, tokens: vec![] }).await.unwrap();
     let stopped = KINDS.iter().position(|kind| *kind == "stopped").unwrap() * 10_000;
-    let stop = format!("INSERT INTO code_failures (user_id, failures) SELECT id, 100 FROM users WHERE id >= {stopped}");
+    let stop = format!(
+        "INSERT INTO code_failures (user_id, failures) SELECT id, 100 FROM users WHERE id >= {stopped}"
+    );
     site.database.sql(&stop).await;
 }
 
@@ -66,7 +68,8 @@ async fn times(site: &Site, is_check: bool) -> Vec<Vec<Duration>> {
 
 /// How often a time of the first kind is shorter than one of the second: 0.5 if neither says anything (Mann and Whitney's U).
 fn shorter(first: &[Duration], second: &[Duration]) -> f64 {
-    let mut all: Vec<_> = first.iter().map(|time| (time, true)).chain(second.iter().map(|time| (time, false))).collect();
+    let mut all: Vec<_> =
+        first.iter().map(|time| (time, true)).chain(second.iter().map(|time| (time, false))).collect();
     all.sort();
     let (mut seen, mut pairs) = (0_u64, 0_u64);
     for (_, is_first) in all {

@@ -152,11 +152,8 @@ macro_rules! undecided_columns {
 
 /// Selects the oldest undecided requests.
 pub(in crate::directory) fn undecided(limit: i64) -> Sql {
-    Sql::new(concat!(
-        undecided_columns!(),
-        "WHERE asked_for IS NOT NULL ORDER BY asked_at, id LIMIT $1"
-    ))
-    .bind(limit)
+    Sql::new(concat!(undecided_columns!(), "WHERE asked_for IS NOT NULL ORDER BY asked_at, id LIMIT $1"))
+        .bind(limit)
 }
 
 /// A request to insert.
@@ -334,7 +331,8 @@ impl Tx<'_> {
 
     /// Ends every open code of a user.
     pub(in crate::directory) fn end_codes(&self, user: UserId, now: Timestamp) -> Result<(), Error> {
-        let sql = "UPDATE sign_in_codes SET ended_at = $2, code = NULL WHERE user_id = $1 AND ended_at IS NULL";
+        let sql =
+            "UPDATE sign_in_codes SET ended_at = $2, code = NULL WHERE user_id = $1 AND ended_at IS NULL";
         self.execute(&Sql::new(sql).bind(user).bind(now))?;
         Ok(())
     }

@@ -29,7 +29,8 @@ use crate::http::reason::Reason;
 /// What every code that is not good is answered with.
 const WRONG: &str = "This code is wrong, was used before, or is not valid any more. Nothing was changed.";
 /// What a text that is neither a number nor an address is answered with.
-const NO_CONTACT: &str = "Type a mobile number with its country code, such as +49 711 12345, or an e-mail address.";
+const NO_CONTACT: &str =
+    "Type a mobile number with its country code, such as +49 711 12345, or an e-mail address.";
 
 #[derive(Template)]
 #[template(path = "admin/code_ask.html")]

@@ -10,15 +10,15 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::leaked::CountedReport;
 use crate::directory::access::{Introspect, NeedsPermission};
-use crate::http::code_ticket::SentTicket;
-use crate::http::language::ClientLanguage;
 use crate::http::app::App;
 use crate::http::body::{Body, FormBody};
 use crate::http::caller::{
     Authenticated, EndsItself, Introspects, MayChangePermissions, ReadsMe, ReadsOwn, Require, RequireBoth,
     Staff, WritesOwn,
 };
+use crate::http::code_ticket::SentTicket;
 use crate::http::conditions::IfMatch;
+use crate::http::language::ClientLanguage;
 
 /// The placeholder for the callers in the description of an operation.
 const PLACEHOLDER: &str = "{callers}";

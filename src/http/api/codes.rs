@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
 use http::StatusCode;
+use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,9 +19,7 @@ use super::bodies::{CodeBody, CodeTargetBody};
 use super::view::Detail;
 use crate::directory::Origin;
 use crate::directory::authentication::CodeBinding;
-use crate::directory::model::{
-    Channel, CodeRequest, CodeTarget, Email, MobileNumber, TypedCode, Violation,
-};
+use crate::directory::model::{Channel, CodeRequest, CodeTarget, Email, MobileNumber, TypedCode, Violation};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::code_ticket::SentTicket;

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::operations::Operation;
 use super::rules::{Body, NO_RULE, Need, What, may_enter, now, rule};
 use super::world::{
-    AWAY, Actor, CODE, CODE_OWNER, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission, username,
+    AWAY, Actor, CODE, CODE_OWNER, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission,
+    username,
 };
 
 /// The object that an operation's path names.
@@ -503,7 +504,11 @@ fn of_code(world: &World, field: &str) -> Option<Vec<Value>> {
     Some(match field {
         "mobile_number" => {
             let known = ["admin", "other inactive", "strong"].map(|name| mobile_number(world.person(name)));
-            known.into_iter().chain(["+49 711 5555555".to_owned()]).map(|number| json!({field: number})).collect()
+            known
+                .into_iter()
+                .chain(["+49 711 5555555".to_owned()])
+                .map(|number| json!({field: number}))
+                .collect()
         }
         "email" => vec![json!({field: "m.other.plain@example.com"})],
         "code" => vec![json!({field: "543210"})],

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::cells::Target;
 use super::operations::Operation;
 use super::world::{
-    Actor, CODE, CODE_OWNER, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission, username,
+    Actor, CODE, CODE_OWNER, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission,
+    username,
 };
 
 /// The path of forward authentication where no rule is.

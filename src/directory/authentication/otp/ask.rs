@@ -38,7 +38,7 @@ impl Directory {
         target: CodeTarget,
         locale: Locale,
     ) -> Result<CodeRequest, Error> {
-        let (Some(settings), Some(keys)) = (&self.codes, self.secrets_keys()) else { return Err(is_off()) };
+        let (Some(settings), Some(keys)) = (&self.codes, self.code_keys()) else { return Err(is_off()) };
         let channel = target.channel();
         let asked = Asked {
             new_id: self.clock.code_id()?,

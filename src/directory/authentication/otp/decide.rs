@@ -83,14 +83,15 @@ impl Directory {
 
     /// Decides about the oldest requests, and returns their number. A request that fails does not stop the others.
     async fn decide_some_codes(&self) -> Result<usize, Error> {
-        let (Some(settings), Some(keys)) = (&self.codes, self.secrets_keys()) else { return Ok(0) };
+        let (Some(settings), Some(keys)) = (&self.codes, self.code_keys()) else { return Ok(0) };
         let means = Means {
             settings: settings.clone(),
             messages: self.message_settings(),
             keys,
             clock: self.clock.clone(),
         };
-        let waiting: Vec<UndecidedCode> = self.store.all(undecided(i64::try_from(BATCH).unwrap_or(1))).await?;
+        let waiting: Vec<UndecidedCode> =
+            self.store.all(undecided(i64::try_from(BATCH).unwrap_or(1))).await?;
         let mut failed = None;
         let mut decided = 0;
         for asked in waiting {
@@ -103,8 +104,7 @@ impl Directory {
     }
 
     async fn decide_code(&self, asked: UndecidedCode, means: Means) -> Result<(), Error> {
-        let origin =
-            Origin { address: asked.address, is_proxy: false, request_id: asked.request_id };
+        let origin = Origin { address: asked.address, is_proxy: false, request_id: asked.request_id };
         let actor = Actor { who: Who::Anonymous, origin };
         let id = asked.id;
         let decided = self.change(&actor, move |change| decide(change, &means, id)).await?;

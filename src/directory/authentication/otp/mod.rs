@@ -16,6 +16,7 @@ mod verify;
 pub use self::verify::CodeBinding;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::directory::Directory;
 use crate::directory::access::Origin;
@@ -36,6 +37,11 @@ impl Directory {
     /// Whether codes are sent this way.
     pub fn sends_codes_by(&self, channel: Channel) -> bool {
         self.codes.is_some() && self.can_send(channel)
+    }
+
+    /// The keys of codes.
+    fn code_keys(&self) -> Option<Arc<SecretsKeys>> {
+        self.message_settings().keys
     }
 
     /// Returns the language of messages to people for whom none is known.

@@ -183,7 +183,9 @@ mod tests {
         assert_eq!(check(&|_, user, _| user.is_admin = true), Err(Withheld::Admin));
         assert_eq!(check(&|settings, user, _| (settings.for_admins, user.is_admin) = (true, true)), Ok(()));
         assert_eq!(check(&|_, user, _| user.is_staff = true), Ok(()));
-        for (seconds, expected) in [(-86_399, Err(Withheld::Changed)), (-86_400, Ok(())), (60, Err(Withheld::Changed))] {
+        for (seconds, expected) in
+            [(-86_399, Err(Withheld::Changed)), (-86_400, Ok(())), (60, Err(Withheld::Changed))]
+        {
             assert_eq!(check(&|_, _, facts| facts.changed_at = Some(at(seconds))), expected, "{seconds}");
         }
         assert_eq!(

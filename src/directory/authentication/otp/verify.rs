@@ -107,7 +107,7 @@ impl Directory {
 
     /// Finds the request that a code belongs to.
     async fn bound_code(&self, origin: &Origin, binding: &CodeBinding) -> Result<Bound, Error> {
-        let (Some(settings), Some(keys)) = (&self.codes, self.secrets_keys()) else { return Err(is_off()) };
+        let (Some(settings), Some(keys)) = (&self.codes, self.code_keys()) else { return Err(is_off()) };
         let open = open_span(settings, self.clock.now());
         let ticket = match binding {
             CodeBinding::Target(target) => return self.store.first(of_target(&target.digest(), open)).await,
@@ -137,7 +137,7 @@ impl Directory {
         typed: TypedCode,
         kind: SignInKind,
     ) -> Result<TokenWithKey, RefusedSignIn> {
-        let (Some(settings), Some(keys)) = (&self.codes, self.secrets_keys()) else {
+        let (Some(settings), Some(keys)) = (&self.codes, self.code_keys()) else {
             return Err(is_off().into());
         };
         let user = bound.as_ref().and_then(|code| code.user);
@@ -206,7 +206,9 @@ fn verify(change: &Change<'_, '_>, check: &Check) -> Result<Result<Token, &'stat
     // Computed and compared for every code, so that the time says nothing about it.
     let is_right =
         check.keys.has_mac(Purpose::Code, code_text(id, check.typed.as_str()).as_bytes(), expected);
-    let Some(code) = code else { return Ok(Err("no open code was asked for with this number, address or from here")) };
+    let Some(code) = code else {
+        return Ok(Err("no open code was asked for with this number, address or from here"));
+    };
     let why = match user {
         _ if code.ended_at.is_some() => "the code was used before",
         _ if !is_in_time(&code, span) => "the code has expired",
