@@ -167,14 +167,14 @@ fn queue(database: &Database, flags: &[String], channel: &str, to: &str) -> Stri
     let args = with(flags, &["outbox", "test", channel, to, "--json"]);
     // The flags of the command come after it.
     let (flags, verb) = args.split_at(flags.len());
-    run(database, &[verb, flags].concat()).json()["id"].as_str().unwrap().to_owned()
+    works(database, &[verb, flags].concat()).json()["id"].as_str().unwrap().to_owned()
 }
 
 /// Waits until a message is in a state, and returns it as it is shown.
 async fn wait_for_state(database: &Database, id: &str, state: &str) -> Value {
     let begun = Instant::now();
     loop {
-        let shown = run(database, &["outbox", "show", id, "--json"]).json();
+        let shown = works(database, &["outbox", "show", id, "--json"]).json();
         if shown["state"] == state {
             return shown;
         }
