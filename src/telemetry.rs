@@ -31,6 +31,7 @@ use self::exposition::plain;
 use self::json_lines::FlatJson;
 use self::process::ProcessMetrics;
 pub use self::statistics::{LastStatistics, Statistics};
+use crate::directory::model::CodeLabels;
 
 /// The bucket bounds of the duration histogram, in seconds.
 const DURATIONS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
@@ -58,6 +59,8 @@ pub struct Metrics {
     pub introspections: Family<IntrospectionLabels, Counter>,
     /// `wardroom_throttled_total{policy}`
     pub throttled: Family<ThrottledLabels, Counter>,
+    /// `wardroom_messages_total{kind,channel,outcome}`
+    pub messages: Family<MessageLabels, Counter>,
     /// `wardroom_database_up`
     pub database_up: Gauge,
     /// `wardroom_database_writes_total`
@@ -68,6 +71,8 @@ pub struct Metrics {
     pub identity_loads: Counter,
     /// `wardroom_stale_answers_total`
     pub stale_answers: Counter,
+    /// `wardroom_one_time_codes_total{channel,result}`
+    pub codes: Family<CodeLabels, Counter>,
     /// `wardroom_password_hashes_total`
     pub password_hashes: Counter,
     /// `wardroom_users{state}`, `wardroom_tokens{kind,state}` and other counts of the database's content.
@@ -120,6 +125,17 @@ pub struct IntrospectionLabels {
 pub struct ThrottledLabels {
     /// `token` or `address`.
     pub policy: &'static str,
+}
+
+/// The labels of an attempt to send a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MessageLabels {
+    /// What the message is for, such as `code`.
+    pub kind: &'static str,
+    /// `sms` or `mail`.
+    pub channel: &'static str,
+    /// `sent`, `retried`, `failed`, `expired` or `lost`.
+    pub outcome: &'static str,
 }
 
 /// The metrics of connections.
@@ -175,6 +191,9 @@ impl Metrics {
         root.register("introspections", about, self.introspections.clone());
         let about = "Requests refused with status 429 by a rate limit, by policy: token or address";
         root.register("throttled", about, self.throttled.clone());
+        let about =
+            "Attempts to send messages, by kind, channel and outcome: sent, retried, failed, expired or lost";
+        root.register("messages", about, self.messages.clone());
         root.register(
             "database_up",
             "1 if the last readiness check reached the database",
@@ -186,6 +205,8 @@ impl Metrics {
         root.register("identity_loads", about, self.identity_loads.clone());
         let about = "Responses that may have been stale, as serve_stale_for allows";
         root.register("stale_answers", about, self.stale_answers.clone());
+        let about = "One-time codes by channel and result: asked, sent, verified, refused, limited, or why none was sent";
+        root.register("one_time_codes", about, self.codes.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
         let about = "When the certificate that new connections get expires, in Unix time";
         let expiry = self.certificate_expiry.clone();

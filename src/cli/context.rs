@@ -5,9 +5,10 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use super::messages::message_settings_or_fault;
 use super::report::{CliError, Report};
 use crate::config::{Config, DEFAULT_FILE, RateLimit};
-use crate::directory::model::{Rate, Rates};
+use crate::directory::model::{Channel, CodeSettings, Rate, Rates};
 use crate::directory::password::Password;
 use crate::directory::{Actor, Clock, Directory, Location, OpenError, Settings};
 use crate::media::Media;
@@ -39,7 +40,39 @@ pub(super) fn settings(config: &Config) -> Settings {
         contact_needs_password: config.contact_needs_password,
         identity_cache_bytes: config.identity_cache as u64,
         serve_stale_for: config.serve_stale_for,
+        messages: message_settings_or_fault(config),
+        codes: codes(config),
     }
+}
+
+/// Picks the settings of one-time codes; `None` if no one signs in with them.
+fn codes(config: &Config) -> Option<CodeSettings> {
+    config.otp_sign_in.then(|| CodeSettings {
+        digits: config.otp_digits,
+        lifetime: config.otp_lifetime,
+        for_admins: config.otp_for_admins,
+        countries: config.otp_countries.clone(),
+        home: config.otp_home_country.clone(),
+        contact_settle: config.contact_settle,
+        per_account_hour: config.otp_per_account_hour,
+        per_account_day: config.otp_per_account_day,
+        per_client_hour: config.otp_per_client_hour,
+        targets_per_client_hour: config.otp_targets_per_client_hour,
+        per_hour: config.otp_per_hour,
+    })
+}
+
+/// Why people could not sign in with a code, although the settings say so.
+pub(super) fn codes_fault(settings: &Settings) -> Option<String> {
+    let can_send = |channel| settings.messages.can_send(channel);
+    if settings.codes.is_none() || Channel::ALL.iter().any(|channel| can_send(*channel)) {
+        return None;
+    }
+    let reason = settings.messages.fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
+    Some(format!(
+        "otp_sign_in needs secrets_key_file, and sms_provider or mail_provider, so that codes can be sent{reason}: set them, or \
+         switch otp_sign_in off; docs/messages.md has examples"
+    ))
 }
 
 fn rate(limit: RateLimit) -> Rate {

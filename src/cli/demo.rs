@@ -8,11 +8,13 @@ mod pictures;
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::context::{media, on_runtime, settings};
 use super::listeners::Listeners;
+use super::messages::message_settings;
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
@@ -23,11 +25,13 @@ use crate::directory::model::{
     UserId, UserKey, Violation,
 };
 use crate::directory::password::Password;
+use crate::directory::secrets_key::SecretsKeys;
 use crate::directory::tokens::{Expiry, NarrowingDraft};
 use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
-use crate::directory::{Actor, Clock, Directory};
+use crate::directory::{Actor, Clock, Directory, MessageSettings, Settings};
 use crate::http::api::samples;
 use crate::media::Media;
+use crate::outbound::Providers;
 
 const EXAMPLE_AVATAR: &str = "avatars/alex_profile.jpg";
 const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (samples::GROUP, "Billing"), (7, "On call")];
@@ -57,7 +61,8 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
         place.map_err(|error| CliError::internal(format!("cannot create a temporary directory: {error}")))?;
     let data_dir = place.path().join("data").display().to_string();
     let flags = flags.with("data_dir", data_dir).with("database_url", "");
-    let flags = flags.with("avatar_storage", "disk");
+    // Codes are printed, like all messages.
+    let flags = flags.with("avatar_storage", "disk").with("otp_sign_in", "true");
     let loaded = Config::load(&flags)?;
     // The directory is deleted after the runtime has ended: nothing reads in it any more.
     on_runtime(serve(loaded))
@@ -65,7 +70,7 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
 
 async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
-    let settings = settings(&config);
+    let settings = Settings { messages: printed_messages(&config)?, ..settings(&config) };
     Directory::create(&settings, &Clock::system()?).await?;
     let directory = Directory::open(&settings, Clock::system()?).await?;
     // The page fills in the admin's password, so a demo that a network can reach has none.
@@ -81,7 +86,7 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
         }
         (None, None) => None,
     };
-    let server = BoundServer::new(&config, listeners, directory)?;
+    let server = BoundServer::new(&config, listeners, directory, Providers::terminal())?;
     server.show_settings(origins);
     if let Some((site, option)) = place {
         // The demo runs on without a terminal.
@@ -90,6 +95,13 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
     // It ends with its terminal.
     server.run(OnHangup::Stop).await?;
     Ok(Report::silent())
+}
+
+/// Messages of a demo are printed on the terminal. Their key ends with the demo.
+fn printed_messages(config: &Config) -> Result<MessageSettings, CliError> {
+    let key = SecretsKeys::generate(&Clock::system()?)?;
+    let keys = SecretsKeys::parse(&key).map_err(CliError::internal)?;
+    Ok(MessageSettings { keys: Some(Arc::new(keys)), sms: true, mail: true, ..message_settings(config)? })
 }
 
 /// The URL of a demo at this address.
@@ -117,7 +129,7 @@ fn instructions(users: &[ExampleUser], site: &str, option: &str) -> String {
             "# {about}: {status}\ncurl {option}{site}/api/users/me -H 'Authorization: Token {key}'\n\n"
         );
     }
-    text + "Ctrl-C stops the demo and deletes its data, which is in a temporary directory.\n"
+    text + "Messages to people are printed here, not sent.\nCtrl-C stops the demo and deletes its data, which is in a temporary directory.\n"
 }
 
 /// Creates the example users: the one of the documentation, an admin, a plain user, an inactive one, and a staff user with

@@ -281,6 +281,7 @@ impl From<Error> for CliError {
             Error::Stale(_) => (1, "stale"),
             Error::Unavailable(_) => (5, "database"),
             Error::MediaUnavailable(_) => (5, "media"),
+            Error::MessagesUnavailable(_) => (5, "messages"),
             Error::Unconfirmed(_) => (1, "unconfirmed"),
             Error::Broken { .. } => (1, "failed"),
         };
@@ -312,6 +313,7 @@ fn where_to_look(noun: &str) -> &'static str {
         "group" => "; see `wardroom group list`",
         "permission" => "; see `wardroom permission list`",
         "token" => "; see `wardroom token list`",
+        "message" => "; see `wardroom outbox list`",
         _ => "",
     }
 }

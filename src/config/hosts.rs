@@ -173,7 +173,7 @@ impl SettingType for TrustedProxies {
     }
 }
 
-fn network(text: &str) -> Option<IpNet> {
+pub(super) fn network(text: &str) -> Option<IpNet> {
     let net = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
     match (net.addr().to_canonical(), net.prefix_len()) {
         (IpAddr::V4(address), length) if net.max_prefix_len() == 128 && length >= 96 => {

@@ -1,20 +1,28 @@
 //! Every setting of Wardroom, declared once.
 //!
-//! The list in this file produces the `Config` struct, the flags, the environment variables, the keys of the file, the
+//! The list in this file and those of `code_settings` and `message_settings` produce the `Config` struct, the flags, the environment variables, the keys of the file, the
 //! help, docs/settings.md and the output of `wardroom config show`.
 //!
 //! A flag overrides the environment, the environment overrides the TOML file, and the file overrides the default. To add a
 //! type of setting, see `values`, `urls` and `hosts`. Never in here: code that acts on a setting.
 
+#[macro_use]
+mod code_settings;
+#[macro_use]
+mod message_settings;
+
 mod arguments;
 mod browsers;
+mod calling_codes;
 mod database_url;
 mod flags;
 mod forward_auth;
 mod hosts;
 mod listen;
 mod loaded;
+mod mail;
 mod media;
+mod messages;
 mod reference;
 mod setting;
 mod sources;
@@ -34,7 +42,9 @@ pub use forward_auth::IdentityHeaders;
 pub use hosts::{AllowedHosts, TrustedProxies};
 pub use listen::ListenAddress;
 pub use loaded::Loaded;
+pub use mail::MailSender;
 pub use media::{AvatarStorage, S3Settings};
+pub use messages::{EndpointUrl, MailProvider, MessageLocale, ProviderSecrets, SmsProvider, SmtpSecurity};
 pub use reference::{render_show, settings_help, settings_json, settings_markdown};
 pub use setting::{FlagScope, Setting};
 pub use sources::{ConfigError, Environment, SettingOrigin, ShownSetting};
@@ -43,11 +53,16 @@ pub use urls::{DatabaseUrl, PublicUrl};
 pub use values::{AccessLog, LogFormat, RateLimit, SettingType};
 pub use variables::{ARGUMENT_ENVS, IMPORT_FROM_ENV, MOVE_TO_ENV};
 
+use calling_codes::CallingCodes;
 use listen::ListenAddrs;
+use mail::MailHost;
 use media::{AccessKey, BucketName, RegionName};
+use messages::{MessageWord, NetworkList, ServiceName};
 use sources::Sources;
 use urls::MediaUrl;
 use values::{ByteSize, Hsts, LogLevel, Number, TimeSpan, WordList};
+
+use crate::directory::model::CallingCode;
 
 /// The file that is read when neither `--config` nor `WARDROOM_CONFIG` names one.
 pub const DEFAULT_FILE: &str = "/etc/wardroom/wardroom.toml";
@@ -79,7 +94,9 @@ macro_rules! settings {
     };
 }
 
-settings! {
+code_settings! {
+    message_settings! settings!
+
     /// The data directory, which holds the SQLite database and the media files.
     ///
     /// A relative path starts at the working directory.

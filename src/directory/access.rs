@@ -162,6 +162,8 @@ pub enum Action<'a> {
     Export,
     /// Copy the whole account database, or replace it.
     CarryDirectory,
+    /// Read the outbox, try its messages again, and withdraw them.
+    ManageOutbox,
 }
 
 /// What matters about a group's members when the group is deleted or restored.
@@ -218,7 +220,7 @@ impl<'a> Action<'a> {
             Self::ReadSelf | Self::UpdateSelf(_) => Need::Staff,
             Self::ManageSelf => Need::Nothing,
             Self::Import | Self::Export | Self::ChangePermissions => Need::Admin,
-            Self::CarryDirectory => Need::Operator,
+            Self::CarryDirectory | Self::ManageOutbox => Need::Operator,
         }
     }
 
@@ -337,7 +339,8 @@ impl<'a> Action<'a> {
             | Self::Introspect
             | Self::Import
             | Self::Export
-            | Self::CarryDirectory => None,
+            | Self::CarryDirectory
+            | Self::ManageOutbox => None,
         }
     }
 }

@@ -45,7 +45,11 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 38] = [
+pub const ACTIONS: [(&str, &str); 48] = [
+    ("code.limit", "no more one-time codes were sent, because all accounts together had too many in an hour"),
+    ("code.refused", "a one-time code was wrong, used or expired"),
+    ("code.request", "a one-time code was asked for; the details say whether it was sent"),
+    ("code.verify", "a one-time code was right"),
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -55,12 +59,18 @@ pub const ACTIONS: [(&str, &str); 38] = [
     ("group.remove_members", "users were removed from a group"),
     ("group.restore", "a deleted group was restored"),
     ("group.update", "a group was changed"),
+    ("message.drop", "a message was withdrawn before it was sent"),
+    ("message.failed", "a message was given up, or expired"),
+    ("message.queue", "an operator queued a message"),
+    ("message.retry", "a message was to be tried again at once"),
+    ("message.sent", "a message was sent"),
     ("permission.create", "a permission was created"),
     ("permission.remove", "a permission was removed"),
     ("permission.rename", "a permission got another name"),
     ("refusals.left_out", "refusals that were counted only, because there were too many"),
     ("request.refused", "requests of a user or client were refused"),
-    ("sign_in", "a user signed in with a password"),
+    ("secrets.rotate", "values were encrypted again with another secrets key"),
+    ("sign_in", "a user signed in, with a password or with what the event names as proof"),
     ("sign_in.confirm", "a user proved again who they are, in a browser session"),
     ("sign_in.idle", "sign-ins ended because they were not used"),
     ("sign_in.refused", "a sign-in failed"),

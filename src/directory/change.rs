@@ -132,8 +132,8 @@ impl Directory {
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
-        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy);
-        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, policy)?)).await
+        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy.clone());
+        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, policy.clone())?)).await
     }
 
     /// Reads the rights of a person again, for work that goes on after its first answer, such as the next page of an

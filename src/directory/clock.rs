@@ -36,6 +36,11 @@ impl Clock {
         Ok(Self { fixed: Some(Arc::new(AtomicI64::new(at.as_micros()))), ..Self::system()? })
     }
 
+    /// Whether the time stands still until it is set, as in a test.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.fixed.is_some()
+    }
+
     /// Sets a fixed clock. It does nothing to a system clock.
     pub fn set(&self, at: Timestamp) {
         if let Some(fixed) = &self.fixed {
@@ -88,6 +93,29 @@ impl Clock {
         fill(&mut secret)?;
         Ok(secret)
     }
+
+    /// Generates a code of up to nine decimal digits. Each has the same probability.
+    pub fn code(&self, digits: u32) -> Result<String, Error> {
+        let codes = 10_u32.saturating_pow(digits.min(9)).max(1);
+        // Above the largest multiple, the first codes would be more likely.
+        let multiple = u32::MAX - u32::MAX % codes;
+        loop {
+            let mut bytes = [0; 4];
+            fill(&mut bytes)?;
+            let random = u32::from_ne_bytes(bytes);
+            if random < multiple {
+                let width = usize::try_from(digits).unwrap_or(0);
+                return Ok(format!("{:0width$}", random % codes));
+            }
+        }
+    }
+
+    /// Generates the id of a request for a code: from 1 to 2^52.
+    pub fn code_id(&self) -> Result<i64, Error> {
+        let mut bytes = [0; 8];
+        fill(&mut bytes)?;
+        Ok(i64::try_from(u64::from_ne_bytes(bytes) >> 12).unwrap_or(0) + 1)
+    }
 }
 
 /// Appends a number in hexadecimal, with at least this many digits.
@@ -107,6 +135,27 @@ fn fill(buffer: &mut [u8]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every digit in every place, the zeros at the beginning included, about as often as any other.
+    #[test]
+    fn codes_are_uniform_and_keep_their_zeros() {
+        let clock = Clock::system().unwrap();
+        let mut counts = [[0_u32; 10]; 6];
+        for _ in 0..20_000 {
+            let code = clock.code(6).unwrap();
+            assert_eq!(code.len(), 6);
+            for (place, digit) in code.bytes().enumerate() {
+                counts[place][usize::from(digit - b'0')] += 1;
+            }
+        }
+        // Expected are 2,000 with a deviation of 42; ten deviations are out of reach.
+        assert!(counts.iter().flatten().all(|count| (1_580..2_420).contains(count)), "{counts:?}");
+        for digits in 1..=9 {
+            assert_eq!(clock.code(digits).unwrap().len(), digits as usize);
+        }
+        let ids: std::collections::BTreeSet<_> = (0..1_000).map(|_| clock.code_id().unwrap()).collect();
+        assert!(ids.len() == 1_000 && ids.iter().all(|id| (1..=1 << 52).contains(id)));
+    }
 
     #[test]
     fn hexadecimal_numbers_are_as_format_writes_them() {

@@ -50,6 +50,9 @@ pub enum Error {
     /// The store of media files is not available now. Nothing but an upload needs it.
     #[error("the store of media files is not available: {0}")]
     MediaUnavailable(String),
+    /// No message can be sent: the secrets key or a provider is missing.
+    #[error("messages cannot be sent: {0}")]
+    MessagesUnavailable(String),
     /// The database did not confirm the change: it may have been made.
     #[error(
         "the database did not confirm the change, which may have been made ({0}): check before you repeat it"

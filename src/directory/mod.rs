@@ -26,7 +26,9 @@ pub mod leaked_keys;
 pub mod limiter;
 mod lists;
 pub mod media_files;
+pub mod messages;
 pub mod model;
+pub mod outbox;
 pub mod password;
 pub mod permissions;
 pub mod progress;
@@ -36,6 +38,8 @@ mod refusals;
 mod request_limits;
 pub mod saved_views;
 mod secret;
+pub mod secrets;
+pub mod secrets_key;
 mod settings;
 mod store;
 pub mod tokens;
@@ -49,6 +53,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use tokio::sync::Notify;
 
 pub use self::access::{Actor, Origin};
 pub use self::change::Written;
@@ -58,10 +64,11 @@ use self::identity::Authenticator;
 pub use self::identity::{CachedFor, CachedIdentity, FeedMark, Render, TokenEnd, Unauthenticated};
 use self::limiter::{ActivityCounters, RefusalLimiter, RequestLimiter};
 pub use self::model::{Bearer, Identity, NamedIdentity};
+use self::model::{Channel, CodeLabels, CodeSettings};
 use self::password::Hasher;
 pub use self::refusals::Refusal;
-use self::settings::ChangePolicy;
-pub use self::settings::Settings;
+use self::settings::{ChangePolicy, OutboxPolicy};
+pub use self::settings::{MessageSettings, Settings};
 use self::store::Store;
 pub use self::store::checkup::CommitSettings;
 pub use self::store::health::IntegrityReport;
@@ -79,6 +86,11 @@ pub struct Directory {
     sign_in_lifetime: Duration,
     keep_ended_tokens_for: Duration,
     policy: ChangePolicy,
+    /// How people sign in with a one-time code, and what was counted of it.
+    codes: Option<Arc<CodeSettings>>,
+    code_counts: Family<CodeLabels, Counter>,
+    /// Wakes the job that decides about codes.
+    codes_asked: Notify,
     requests: RequestLimiter,
     /// Limits the audit events of refused requests, and of refused sign-ins.
     refusals: RefusalLimiter,
@@ -110,6 +122,8 @@ pub struct Counters {
     pub identity_loads: Counter,
     /// Answers that may have been stale, which the operator allows.
     pub stale_answers: Counter,
+    /// What happened with one-time codes.
+    pub codes: Family<CodeLabels, Counter>,
 }
 
 impl Directory {
@@ -121,6 +135,7 @@ impl Directory {
         let policy = ChangePolicy {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
+            outbox: Some(OutboxPolicy::new(&settings.messages, &clock)),
         };
         let server_id = clock.request_id();
         Ok(Self {
@@ -131,6 +146,9 @@ impl Directory {
             sign_in_lifetime: settings.sign_in_lifetime,
             keep_ended_tokens_for: settings.keep_ended_tokens_for,
             policy,
+            codes: settings.codes.clone().map(Arc::new),
+            code_counts: Family::default(),
+            codes_asked: Notify::new(),
             requests: RequestLimiter::new(settings.rates),
             refusals: RefusalLimiter::default(),
             refused_sign_ins: RefusalLimiter::default(),
@@ -167,7 +185,14 @@ impl Directory {
             reads: self.store.reads(),
             identity_loads: self.authenticator.loads(),
             stale_answers: self.authenticator.stale_answers(),
+            codes: self.code_counts.clone(),
         }
+    }
+
+    /// Counts what happened with a code; the channel of one that belongs to no request is `None`.
+    fn count_code(&self, channel: Option<Channel>, result: &'static str) {
+        let channel = channel.map_or("none", Channel::name);
+        self.code_counts.get_or_create(&CodeLabels { channel, result }).inc();
     }
 
     /// Checks that keys can be looked up, within a second. Many calls at once cost the database one look-up.

@@ -109,6 +109,7 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
     users::check_returning(change, &user)?;
     let user = User { updated_at: change.now, ..user };
     tx.insert_user(Some(id), &user, &password, made_here)?;
+    users::note_returning_contacts(change, &user)?;
     for group in &user.groups {
         if tx.group(&GroupKey::Id(*group))?.is_some() {
             tx.add_member(*group, id)?;
@@ -157,6 +158,7 @@ pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected
 fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     // Tokens that came from the user's sign-ins may belong to other users.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
+    change.withdraw(user.id, None)?;
     if change.policy.keep_deleted_for.is_zero() {
         change.tx.forget_deleted_memberships(user.id)?;
         return change.tx.delete_user(user.id, change.now);

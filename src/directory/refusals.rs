@@ -58,7 +58,7 @@ impl Directory {
         let Refusal { bearer, origin, request, reason, left_out } = refusal;
         let (token, origin, left_out) = (bearer.token, origin.clone(), *left_out);
         let (request, reason, clock, policy) =
-            (request.clone(), reason.clone(), self.clock.clone(), self.policy);
+            (request.clone(), reason.clone(), self.clock.clone(), self.policy.clone());
         let recorded = self.store.write(move |tx| {
             let now = clock.now();
             let found = tx.first::<Identity>(&identities::of_token(token))?;
@@ -70,7 +70,7 @@ impl Directory {
             let is_known = reason.is_some() && state.is_none();
             let who = if is_known { Who::Person(Arc::new(identity)) } else { Who::Anonymous };
             let actor = Actor { who, origin: origin.clone() };
-            let change = Change::begin(tx, now, &actor, policy)?;
+            let change = Change::begin(tx, now, &actor, policy.clone())?;
             let why = reason.as_deref().or(state).unwrap_or(match token.kind {
                 TokenKind::Browser => "a browser session opens the admin site alone",
                 _ => "it was not good",

@@ -1,8 +1,14 @@
 //! The settings of an account database and of the rules that its use cases follow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::model::Rates;
+use tokio::sync::Notify;
+
+use super::clock::Clock;
+use super::messages::Templates;
+use super::model::{CodeSettings, Locale, Rates};
+use super::secrets_key::SecretsKeys;
 use crate::database::Location;
 
 /// The settings that opening an account database needs.
@@ -34,13 +40,58 @@ pub struct Settings {
     pub identity_cache_bytes: u64,
     /// How long cached identities are answered while the database is unavailable.
     pub serve_stale_for: Duration,
+    /// The messages to people.
+    pub messages: MessageSettings,
+    /// How people sign in with a one-time code; `None` if they do not.
+    pub codes: Option<CodeSettings>,
+}
+
+/// The settings of messages to people. By default none can be sent.
+#[derive(Clone, Debug, Default)]
+pub struct MessageSettings {
+    /// The keys that encrypt messages; `None` if there are none.
+    pub keys: Option<Arc<SecretsKeys>>,
+    /// Why there are no keys, or why no message can be sent, if the reason is not that nothing was set.
+    pub fault: Option<String>,
+    /// Whether a provider sends text messages.
+    pub sms: bool,
+    /// Whether a provider sends mails.
+    pub mail: bool,
+    /// The texts.
+    pub templates: Arc<Templates>,
+    /// The language of messages to people for whom none is known.
+    pub locale: Locale,
+    /// How many messages may wait.
+    pub most_waiting: u32,
+    /// How long the outcome of a message stays listed.
+    pub keep_outcomes_for: Duration,
 }
 
 /// The settings that decide what a change may do. Work that follows none, such as an import, uses the default.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct ChangePolicy {
     /// How long deleted users and groups can be restored; zero removes them permanently at once.
     pub(super) keep_deleted_for: Duration,
     /// Whether a person's own e-mail address and mobile number change only with their password.
     pub(super) contact_needs_password: bool,
+    /// What putting a message into the outbox needs.
+    pub(super) outbox: Option<OutboxPolicy>,
+}
+
+/// What putting a message into the outbox needs.
+#[derive(Clone)]
+pub(super) struct OutboxPolicy {
+    /// The settings.
+    pub(super) settings: MessageSettings,
+    /// The clock, for ids.
+    pub(super) clock: Clock,
+    /// Wakes the job that sends messages.
+    pub(super) wake: Arc<Notify>,
+}
+
+impl OutboxPolicy {
+    /// Makes the policy of an account database.
+    pub(super) fn new(settings: &MessageSettings, clock: &Clock) -> Self {
+        Self { settings: settings.clone(), clock: clock.clone(), wake: Arc::default() }
+    }
 }

@@ -36,9 +36,9 @@ impl Directory {
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
-        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy);
+        let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy.clone());
         let done = self.store.write(move |tx| {
-            let mut change = Change::begin(tx, clock.now(), &actor, policy)?;
+            let mut change = Change::begin(tx, clock.now(), &actor, policy.clone())?;
             change.taken = TakenValues::new(values == UniqueValues::Own);
             counted(&change, values, || work(&change))
         });

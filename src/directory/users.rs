@@ -1,5 +1,6 @@
 //! Use cases about users.
 
+mod contacts;
 mod details;
 mod first_admin;
 mod rules;
@@ -7,6 +8,8 @@ mod state;
 
 use std::sync::Arc;
 
+use self::contacts::note_contacts;
+pub(super) use self::contacts::note_returning_contacts;
 pub use self::details::UserDetails;
 pub use self::first_admin::FirstAdmin;
 pub(super) use self::rules::{Proven, check_last_admin, check_returning};
@@ -373,6 +376,7 @@ fn save(
     }
     check_new_values(change, Some(&before.user), &new.user)?;
     change.tx.update_user(&new.user, Some(&before.user))?;
+    note_contacts(change, &before.user, &new.user)?;
     let mut changes = audit::difference(old, now);
     if let (Some(changes), Some(avatar)) = (changes.as_object_mut(), avatar) {
         changes.insert("avatar".to_owned(), avatar);

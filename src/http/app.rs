@@ -57,6 +57,7 @@ impl App {
             database_reads: counters.reads,
             identity_loads: counters.identity_loads,
             stale_answers: counters.stale_answers,
+            codes: counters.codes,
             ..metrics
         };
         let draining = AtomicBool::new(false);

@@ -32,8 +32,6 @@ pub enum ApiError {
     UnsupportedMediaType(String),
     /// A body in this content coding.
     UnsupportedCoding(String),
-    /// A feature that is not available yet.
-    NotImplemented(&'static str),
     /// Input that breaks rules, by field.
     Invalid(ValidationErrors),
     /// Input of many items, some of which break rules: the field of the list, and the faults of each item in its order.
@@ -64,6 +62,8 @@ pub enum ApiError {
     Unavailable(String),
     /// The store of media files is unavailable; the text is for the log.
     MediaUnavailable(String),
+    /// No message can be sent; the text is for the log.
+    MessagesUnavailable(String),
     /// The database did not confirm a change, which may have been made; the text is for the log.
     Unconfirmed(String),
     /// The budget of memory for bodies is used up.
@@ -82,7 +82,6 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) | Self::TooNarrow(_) => StatusCode::FORBIDDEN,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
@@ -95,6 +94,7 @@ impl ApiError {
             Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_)
             | Self::MediaUnavailable(_)
+            | Self::MessagesUnavailable(_)
             | Self::Unconfirmed(_)
             | Self::Overloaded
             | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
@@ -108,7 +108,6 @@ impl ApiError {
             Self::BadRequest(_) => "bad_request",
             Self::Malformed(_) => "parse_error",
             Self::UnsupportedMediaType(_) | Self::UnsupportedCoding(_) => "unsupported_media_type",
-            Self::NotImplemented(_) => "not_implemented",
             Self::Invalid(_) | Self::InvalidItems(..) => "invalid",
             Self::Unauthenticated(_) => "authentication_failed",
             Self::Forbidden(_) | Self::TooNarrow(_) => "permission_denied",
@@ -120,9 +119,11 @@ impl ApiError {
             Self::BodyTooSlow => "request_timeout",
             Self::Expectation => "expectation_failed",
             Self::Throttled(_) => "throttled",
-            Self::Unavailable(_) | Self::MediaUnavailable(_) | Self::Overloaded | Self::TookTooLong => {
-                "service_unavailable"
-            }
+            Self::Unavailable(_)
+            | Self::MediaUnavailable(_)
+            | Self::MessagesUnavailable(_)
+            | Self::Overloaded
+            | Self::TookTooLong => "service_unavailable",
             Self::Unconfirmed(_) => "unconfirmed",
             Self::Internal(_) => "error",
         })
@@ -154,7 +155,7 @@ impl ApiError {
             Self::UnsupportedCoding(given) => {
                 return json!({ "detail": format!("Unsupported content encoding \"{given}\" in request.") });
             }
-            Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
+            Self::BadRequest(detail) | Self::Unauthenticated(detail) => detail,
             Self::Forbidden(detail) | Self::Malformed(detail) | Self::UnsupportedMediaType(detail) => detail,
             Self::TooNarrow(_) => return json!({ "detail": Denial::NoRight.to_string() }),
             Self::Stale => "It has changed since you read it: read it again.",
@@ -163,9 +164,11 @@ impl ApiError {
             Self::BodyTooLarge => "Request body is too large.",
             Self::BodyTooSlow => "Request timed out.",
             Self::Expectation => "Only the expectation \"100-continue\" can be met.",
-            Self::Unavailable(_) | Self::MediaUnavailable(_) | Self::Overloaded | Self::TookTooLong => {
-                "Service temporarily unavailable, try again later."
-            }
+            Self::Unavailable(_)
+            | Self::MediaUnavailable(_)
+            | Self::MessagesUnavailable(_)
+            | Self::Overloaded
+            | Self::TookTooLong => "Service temporarily unavailable, try again later.",
             Self::Unconfirmed(_) => UNCONFIRMED,
             Self::Internal(_) => "A server error occurred.",
         };
@@ -185,6 +188,7 @@ impl ApiError {
             Self::Internal(cause) => return Reason::new(cause.clone()),
             Self::Unavailable(cause) => format!("the database is unavailable: {cause}"),
             Self::MediaUnavailable(cause) => format!("the store of media files is unavailable: {cause}"),
+            Self::MessagesUnavailable(cause) => format!("messages cannot be sent: {cause}"),
             Self::Unconfirmed(cause) => format!("it is not known whether a change was made: {cause}"),
             Self::Overloaded => return Reason::new("no room in body_memory"),
             Self::TookTooLong => return Reason::new("the request took longer than request_timeout"),
@@ -252,6 +256,7 @@ impl ApiError {
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
             Error::MediaUnavailable(why) => Self::MediaUnavailable(why),
+            Error::MessagesUnavailable(why) => Self::MessagesUnavailable(why),
             Error::Unconfirmed(why) => Self::Unconfirmed(why),
             // No route brings anything in.
             Error::Broken { .. } => Self::Internal(error.to_string()),
@@ -281,7 +286,10 @@ impl IntoResponse for ApiError {
             Self::Unauthenticated(_) => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
             }
-            Self::Unavailable(_) | Self::MediaUnavailable(_) | Self::TookTooLong => {
+            Self::Unavailable(_)
+            | Self::MediaUnavailable(_)
+            | Self::MessagesUnavailable(_)
+            | Self::TookTooLong => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
             }
             Self::Overloaded => {

@@ -1,9 +1,10 @@
 //! The background jobs of a server, in one list.
 //!
-//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database, and the store of
-//! media files. Never in here:
+//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database, the store of
+//! media files, and the providers of messages. Never in here:
 //! a command, a request, or the decision when the server stops.
 
+pub mod deliveries;
 pub mod media;
 
 use std::time::Duration;
@@ -19,11 +20,12 @@ use crate::directory::limiter::SHARE_INTERVAL;
 pub type BackgroundJob = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
 
 /// All jobs of a server.
-pub const JOBS: [BackgroundJob; 4] = [
+pub const JOBS: [BackgroundJob; 5] = [
     |directory| write_uses(directory).boxed(),
     |directory| purge(directory).boxed(),
     |directory| share_rates(directory).boxed(),
     |directory| count_encodings(directory).boxed(),
+    |directory| decide_codes(directory).boxed(),
 ];
 
 /// Writes what is still in memory. Call it after the jobs were aborted and the last request has finished.
@@ -117,8 +119,28 @@ async fn purge(directory: &Directory) {
             Ok(pruned) => tracing::info!(pruned, "deleted ended tokens after keep_ended_tokens_for"),
             Err(error) => tracing::warn!(%error, "could not delete ended tokens"),
         }
+        if let Err(error) = directory.prune_codes().await {
+            tracing::warn!(%error, "could not delete old requests for codes");
+        }
     }
 }
+
+/// Decides about requests for one-time codes, as soon as they were answered.
+async fn decide_codes(directory: &Directory) {
+    if directory.code_settings().is_none() {
+        return std::future::pending().await;
+    }
+    loop {
+        if let Err(error) = directory.decide_codes().await {
+            tracing::warn!(%error, "could not decide about a request for a code: it is tried again in a few seconds");
+            tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+        }
+        directory.wait_for_codes().await;
+    }
+}
+
+/// Requests for codes come many at once, and a failure would repeat as often.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// The shortest pause between two counts of password encodings.
 const ENCODINGS_COUNTED_EVERY: Duration = Duration::from_mins(1);

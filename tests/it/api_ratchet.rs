@@ -8,6 +8,7 @@ use wardroom::directory::model::{GroupDraft, GroupKey, UserKey};
 use wardroom::directory::tokens::Expiry;
 use wardroom::http::api;
 
+use crate::support::codes::codes_site;
 use crate::support::site::{Persona, operator, person};
 use crate::support::{Answer, Backend, Site, both};
 
@@ -89,6 +90,13 @@ const OPERATIONS: &[Row] = &[
     ("GET", "/api/auth/forward/{rule}", "", [401, 403, 200, 200, 200]),
     // Open to all: every caller sees what is wrong with this body.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
+    ("POST", "/api/users/auth/otp/signin", r#"{"mobile_number": "+4971155555"}"#, [200, 200, 200, 200, 200]),
+    (
+        "POST",
+        "/api/users/auth/otp/verify",
+        r#"{"code": "012345", "mobile_number": "+4971155555"}"#,
+        [400, 400, 400, 400, 400],
+    ),
     ("POST", "/api/auth/introspect", "token={key}", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/auth/leaked", r#"{"tokens": ["{key}"]}"#, [202, 202, 202, 202, 202]),
 ];
@@ -165,7 +173,7 @@ async fn attempt(site: &Site, (method, path, body, _): &Row, key: Option<&str>) 
 
 both! {
     async fn each_caller_gets_their_status(backend: Backend) {
-        let site = Site::start(backend).await;
+        let site = codes_site(backend, |_| {}).await;
         for row @ (method, path, _, [anonymous, plain, staff, holder, admin]) in OPERATIONS {
             let answer = attempt(&site, row, None).await;
             assert_eq!(answer.status, *anonymous, "anonymous: {method} {path}: {answer}");
@@ -188,7 +196,7 @@ both! {
 both! {
     /// An unreadable body is reported last: a caller without permission gets that answer first.
     async fn permission_comes_before_the_body(backend: Backend) {
-        let site = Site::start(backend).await;
+        let site = codes_site(backend, |_| {}).await;
         for (method, path, body, [_, _, staff, _, _]) in OPERATIONS.iter().filter(|(_, _, body, _)| !body.is_empty()) {
             if *staff != 403 {
                 continue;

@@ -17,6 +17,7 @@ use serde_json::Value;
 use wardroom::config::Flags;
 
 use crate::support::client::Connection;
+use crate::support::codes::{code_mac, code_target, with_codes};
 use crate::support::{Answer, Backend, Rows, Site, both, conformance};
 
 use cells::{Cell, Target, cells};
@@ -24,7 +25,7 @@ use deltas::{deltas, tables};
 use invariants::{Standings, broken, concerns_rights, statuses};
 use operations::{Operation, operations};
 use rules::{Body, Expect, Need, RULES, What, allowed, holds, is_active, reading, rule, status};
-use world::{Actor, World};
+use world::{Actor, CODE, CODE_OWNER, World, mobile_number};
 
 /// Parts of a path or header that select the target, and parameters that only say how a list is read.
 const PARAMETERS: &[&str] = &[
@@ -196,7 +197,8 @@ struct Trial {
 
 impl Trial {
     async fn new(backend: Backend) -> Self {
-        let site = Site::with(backend, Flags::default().with("trusted_proxies", "")).await;
+        let flags = Flags::default().with("trusted_proxies", "");
+        let site = Site::with_settings(backend, flags, |settings| with_codes(settings, |_| {})).await;
         let rows = Rows::of(&site.database).await;
         let mut world = World::new();
         world.settle(&site, &rows).await;
@@ -262,6 +264,9 @@ impl Trial {
         let empty = Body::new();
         let body = cell.body.as_ref();
         let expected = allowed(&self.world, actor, operation, &cell.target, body.unwrap_or(&empty));
+        if [What::AskCode, What::GiveCode].contains(&rule(operation).1) {
+            self.send_code().await;
+        }
         let answer = self.send_in_time(actor, operation, cell).await;
         let after = match self.rows.may_be_written().await {
             true => Some(self.rows.all().await).filter(|after| *after != self.kept),
@@ -288,7 +293,7 @@ impl Trial {
         }
         if let Some(after) = after {
             // The caller of a sign-in is anonymous before it.
-            if ![What::SignIn, What::ReportLeak].contains(&rule(operation).1) {
+            if ![What::SignIn, What::GiveCode, What::ReportLeak].contains(&rule(operation).1) {
                 faults.extend(self.invariants(actor, &happened).await);
             }
             let changed = tables(&self.kept, &after);
@@ -303,6 +308,29 @@ impl Trial {
         for fault in faults {
             self.faults.entry(format!("{about}: {fault}")).or_default().push(actor.name.clone());
         }
+    }
+
+    /// Leaves one code, as if it had just been sent.
+    async fn send_code(&mut self) {
+        let owner = self.world.person(CODE_OWNER);
+        let number = mobile_number(owner);
+        let target: String = code_target(&number).iter().map(|byte| format!("{byte:02x}")).collect();
+        let code: String = code_mac(7, CODE).iter().map(|byte| format!("{byte:02x}")).collect();
+        let bytes = |hex: &str| match self.site.backend() {
+            Backend::Sqlite => format!("x'{hex}'"),
+            Backend::Postgres => format!("decode('{hex}', 'hex')"),
+        };
+        let now = self.site.clock.now().as_micros();
+        let statements = format!(
+            "DELETE FROM sign_in_codes; DELETE FROM code_failures; DELETE FROM attempts; \
+             INSERT INTO sign_in_codes (id, channel, target, client, asked_at, expires_at, user_id, sent_at, code, tries, over_limit) \
+             VALUES (7, 'sms', {}, '', {now}, {}, {}, {now}, {}, 0, 1 = 0)",
+            bytes(&target),
+            now + 300_000_000,
+            owner.id,
+            bytes(&code)
+        );
+        self.rows.run(&statements).await;
     }
 
     /// Sends a request, and sends it again if it changed nothing because the database was slow: the machine may be busy.

@@ -79,9 +79,10 @@ const OF_ADMINS: [&str; 3] = ["permissions_create", "permissions_update", "permi
 /// Operations that need nothing but an account.
 const OF_ANYBODY: [&str; 4] = ["auth_sign_out", "users_me_sign_out", "users_me_password", "me_tokens_revoke"];
 
-/// Done without a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`.
-/// and `a_parked_report_of_a_leak_ends_what_is_still_valid`.
-const NOT_BY_TOKEN: &[&str] = &["auth_password_sign_in", "auth_leaked"];
+/// Done without a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`,
+/// `a_parked_report_of_a_leak_ends_what_is_still_valid`, and in `codes` `what_changed_since_the_code_was_sent_counts`.
+const NOT_BY_TOKEN: &[&str] =
+    &["auth_password_sign_in", "auth_leaked", "auth_code_request", "auth_code_verify"];
 
 /// Sent with POST, and changes nothing.
 const READS: &[&str] = &["auth_introspect"];

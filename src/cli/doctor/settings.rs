@@ -1,7 +1,7 @@
 //! What is dangerous in the settings alone.
 
 use super::finding::{Finding, fault, good, warning};
-use crate::cli::context::settings;
+use crate::cli::context::{codes_fault, settings};
 use crate::cli::listeners::{is_open_to_everyone, open_socket};
 use crate::config::{AccessLog, Config, ListenAddress};
 use crate::server::{UnixSocketError, check_socket_directory};
@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     findings.extend(sockets(config));
     findings.extend(stale(config));
     findings.extend(database_tls(config));
+    findings.extend(codes(config));
     findings
 }
 
@@ -106,4 +107,31 @@ fn database_tls(config: &Config) -> Option<Finding> {
          can change them; use sslmode=require"
     );
     Some(warning("database_tls", text))
+}
+
+/// The fewest digits of a code that have the 20 random bits which NIST SP 800-63B asks for, nearly.
+const DIGITS: u32 = 6;
+
+/// Warns if codes cannot be sent, or prove less than they should.
+fn codes(config: &Config) -> Vec<Finding> {
+    if !config.otp_sign_in {
+        return Vec::new();
+    }
+    if let Some(text) = codes_fault(&settings(config)) {
+        return vec![fault("otp_sign_in", text)];
+    }
+    let mut findings = vec![good("otp_sign_in", "people can sign in with a one-time code".to_owned())];
+    if config.otp_digits < DIGITS {
+        let text = format!(
+            "a code of {} digits is guessed with five tries more easily than one of {DIGITS}: set otp_digits = {DIGITS}",
+            config.otp_digits
+        );
+        findings.push(warning("otp_digits", text));
+    }
+    if config.otp_for_admins {
+        let text = "an admin's account is worth no more than the telephone or the mailbox that gets the code: set \
+                    otp_for_admins = false";
+        findings.push(warning("otp_for_admins", text));
+    }
+    findings
 }

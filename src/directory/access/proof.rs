@@ -10,14 +10,13 @@ use crate::directory::model::{Identity, Timestamp, User};
 pub const PROOF_HOLDS_FOR: Duration = Duration::from_mins(10);
 
 /// Decides whether an actor may do something dangerous now, such as making an admin: in a browser session only shortly after
-/// its owner proved who they are. Other tokens carry no proof, and what may be done with them is decided when they are issued.
+/// its owner gave their password. A session that began with a one-time code has no such proof until its owner confirms it with
+/// the password. Other tokens carry no proof, and what may be done with them is decided when they are issued.
 pub fn may_now(actor: &Actor, now: Timestamp) -> Result<(), Denial> {
-    let proven = match &actor.who {
-        Who::Person(identity) => identity.token.authenticated_at(),
-        Who::Operator(_) | Who::Anonymous => None,
-    };
-    match proven {
-        Some(at) if at < now.saturating_sub(PROOF_HOLDS_FOR) => Err(Denial::ProofTooOld),
+    let Who::Person(identity) = &actor.who else { return Ok(()) };
+    let is_old = |at: Timestamp| at < now.saturating_sub(PROOF_HOLDS_FOR);
+    match identity.token.authenticated_at() {
+        Some(at) if is_old(at) || !identity.token.has_password_proof() => Err(Denial::ProofTooOld),
         Some(_) | None => Ok(()),
     }
 }

@@ -269,7 +269,7 @@ fn staff_never_touch_an_admin_or_themselves() {
     assert_eq!(authorize(&all, Action::UpdateSelf(&promote)), Err(Denial::OwnRights));
     assert_eq!(authorize(&all, Action::UpdateSelf(&UserFields::default())), Ok(()));
     assert_eq!(authorize(&staff(&[1223]), Action::ChangeMembers(&own, &none)), Err(Denial::NoRight));
-    for action in [Action::Import, Action::Export, Action::CarryDirectory] {
+    for action in [Action::Import, Action::Export, Action::CarryDirectory, Action::ManageOutbox] {
         assert_eq!(authorize(&all, action), Err(Denial::NoRight), "{action:?}");
     }
 }

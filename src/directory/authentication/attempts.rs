@@ -40,6 +40,21 @@ pub(super) enum ClaimedAccount<'a> {
     Name(&'a str),
     /// The user with this id.
     User(UserId),
+    /// The user that a code was sent to, and what the code was asked for with. Without a user the attempt costs the same.
+    Code(Option<UserId>, &'a str),
+}
+
+/// A count that never makes anyone wait. It takes the place of those that a known client is not limited by, so that an attempt
+/// does not take less time there.
+const SPARE: Backoff =
+    Backoff { name: "spare", free: i64::MAX, longest: Duration::ZERO, memory: Duration::from_hours(1) };
+
+/// An attempt that need not wait, and has not been counted yet.
+struct AllowedAttempt {
+    counts: Vec<(Backoff, Vec<u8>)>,
+    keys: Vec<Vec<u8>>,
+    network: Option<IpAddr>,
+    share: QueueClient,
 }
 
 /// An attempt that has been counted.
@@ -58,19 +73,44 @@ impl Directory {
         origin: &Origin,
         claimed: ClaimedAccount<'_>,
     ) -> Result<(Attempt, QueueSlot), Error> {
+        let allowed = self.allowed_attempt(origin, claimed).await?;
+        // An attempt that gets no hash is not counted, so rows grow no faster than hashes.
+        let place = self.hasher.reserve(allowed.share.clone())?;
+        Ok((self.count_attempt(allowed).await?, place))
+    }
+
+    /// Counts an attempt that needs no hash.
+    pub(super) async fn attempt_without_hash(
+        &self,
+        origin: &Origin,
+        claimed: ClaimedAccount<'_>,
+    ) -> Result<Attempt, Error> {
+        let allowed = self.allowed_attempt(origin, claimed).await?;
+        self.count_attempt(allowed).await
+    }
+
+    /// Checks that an attempt need not wait. One that has to costs one read.
+    async fn allowed_attempt(
+        &self,
+        origin: &Origin,
+        claimed: ClaimedAccount<'_>,
+    ) -> Result<AllowedAttempt, Error> {
         let network = origin.ip().map(client_network);
         let now = self.clock.now();
         let counts = self.attempt_counts(claimed, network).await?;
         let keys: Vec<_> = counts.iter().map(|(_, key)| key.clone()).collect();
         // The last key decides the share of the queue: a known pair has its own, strangers share that of the account.
         let share = QueueClient { client: origin.network(), account: keys.last().cloned() };
-        // An attempt that has to wait costs one read.
         let waits = Waits::of(now, &counts, &self.store.point_read(blocked(&keys, now)).await?);
         let verdict = waits.check();
         self.shorten(waits).await?;
         verdict?;
-        // An attempt that gets no hash is not counted, so rows grow no faster than hashes.
-        let place = self.hasher.reserve(share.clone())?;
+        Ok(AllowedAttempt { counts, keys, network, share })
+    }
+
+    async fn count_attempt(&self, allowed: AllowedAttempt) -> Result<Attempt, Error> {
+        let AllowedAttempt { counts, keys, network, share } = allowed;
+        let now = self.clock.now();
         let counted = self.store.write(move |tx| {
             Waits::of(now, &counts, &tx.blocked(&keys, now)?).check()?;
             let mut counted = Vec::with_capacity(counts.len());
@@ -80,7 +120,7 @@ impl Directory {
             tx.forget_attempts(now)?;
             Ok(counted)
         });
-        Ok((Attempt { counted: counted.await?, network, share }, place))
+        Ok(Attempt { counted: counted.await?, network, share })
     }
 
     /// Stores shorter waits where the stored ones are too long, which they are once, after the clock went back.
@@ -101,19 +141,35 @@ impl Directory {
         let folded = match claimed {
             ClaimedAccount::Name(name) => fold(name),
             ClaimedAccount::User(_) => String::new(),
+            // No folded name begins with a NUL.
+            ClaimedAccount::Code(_, target) => format!("\0code {target}"),
         };
         let found = match claimed {
             // PostgreSQL refuses a NUL, and no stored name has one.
             ClaimedAccount::Name(name) if name.contains('\0') => None,
             ClaimedAccount::Name(name) => self.store.first(of_name(&from, &folded, name)).await?,
             ClaimedAccount::User(user) => self.store.first(of_user(&from, user)).await?,
+            ClaimedAccount::Code(user, _) => {
+                let no_user = || UserId::try_from(i64::MAX).ok();
+                match user.or_else(no_user) {
+                    Some(user) => self.store.first(of_user(&from, user)).await?,
+                    None => None,
+                }
+            }
         };
         let Account { id, is_known } = found.unwrap_or_default();
         let account = if id == 0 { folded } else { account_of(id) };
         let mut counts = vec![(PAIR, PAIR.key([&account, &from]))];
-        if !is_known {
-            counts.push((CLIENT, CLIENT.key(["", &from])));
-            counts.push((ACCOUNT, ACCOUNT.key([&account, ""])));
+        match (is_known, claimed) {
+            (false, _) => {
+                counts.push((CLIENT, CLIENT.key(["", &from])));
+                counts.push((ACCOUNT, ACCOUNT.key([&account, ""])));
+            }
+            (true, ClaimedAccount::Code(..)) => {
+                counts.push((SPARE, SPARE.key(["", &from])));
+                counts.push((SPARE, SPARE.key([&account, ""])));
+            }
+            (true, _) => {}
         }
         Ok(counts)
     }
@@ -140,12 +196,14 @@ impl Attempt {
         self.share.clone()
     }
 
-    /// Takes the counts back, since the password was right. The client is known from now on.
+    /// Takes the counts back, since the password or code was right. The client is known from now on. Wrong codes no longer
+    /// count.
     pub(super) fn succeeded(&self, tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {
         for (index, (key, until)) in self.counted.iter().enumerate() {
             // The pair starts anew; the other counts may hold failures of others.
             if index == 0 { tx.forget_failures(key)? } else { tx.take_back_failure(key, *until)? }
         }
+        tx.forget_code_failures(user)?;
         match self.network {
             Some(network) => tx.know_network(user, &network.to_string(), now, NETWORKS_MAX),
             None => Ok(()),

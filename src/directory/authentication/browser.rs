@@ -42,7 +42,7 @@ impl Directory {
             proof.check(change)?;
             let user = change.tx.existing_user(&UserKey::Id(user.id))?;
             let kind = SignInKind::Browser(old.name.clone());
-            let new = kind.token(user.id, &key, change.now, old.expires_at);
+            let new = kind.token(user.id, &key, change.now, old.expires_at, PASSWORD_PROOF);
             change.tx.revoke_token(old.id, change.now)?;
             let new = NewToken { made_by: Maker::SignIn, root: old.root.clone(), ..new };
             let token = change.tx.insert_token(new)?;

@@ -2,7 +2,7 @@
 //!
 //! `callers` authenticates the token of a request. `sign_in` signs users in with a password, and out. `own_password`
 //! checks a person's present password and replaces it. `browser` has what only sessions of the admin site need. `attempts` limits how often a password may be tried; `clients`
-//! reports the networks that people sign in from, `open_attempts` forgets failed attempts, and `decoys` makes unknown names take as long as users.
+//! reports the networks that people sign in from, `otp` signs users in with a one-time code, `open_attempts` forgets failed attempts, and `decoys` makes unknown names take as long as users.
 
 mod attempts;
 mod browser;
@@ -10,11 +10,13 @@ mod callers;
 mod clients;
 mod decoys;
 mod open_attempts;
+mod otp;
 mod own_password;
 mod sign_in;
 
 pub use self::clients::ClientsSeen;
 pub use self::open_attempts::OpenAttempts;
 pub(super) use self::open_attempts::forget as forget_attempts;
+pub use self::otp::CodeBinding;
 pub(super) use self::own_password::{PasswordProof, password_required, write_password};
 pub use self::sign_in::RefusedSignIn;

@@ -67,6 +67,8 @@ pub(in crate::directory) fn forget(change: &Change<'_, '_>, user: &User) -> Resu
         change.tx.forget_failures(&key)?;
         failures += open.failures;
     }
+    // Without this, an account that has no password could be locked without an end.
+    failures += change.tx.forget_code_failures(user.id)?;
     Ok(failures)
 }
 

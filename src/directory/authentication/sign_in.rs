@@ -14,7 +14,7 @@ use crate::directory::audit::{self, AuditObject};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
 use crate::directory::model::{
-    ActivityKind, KeptDigest, Maker, Timestamp, Token, TokenKey, TokenKind, UserId, UserKey, Violation,
+    ActivityKind, KeptDigest, Maker, Timestamp, Token, TokenKey, TokenKind, User, UserId, UserKey, Violation,
 };
 use crate::directory::password::{Password, PasswordCheck, QueueClient};
 use crate::directory::store::tokens::NewToken;
@@ -37,7 +37,7 @@ pub(super) enum SignInKind {
 
 impl SignInKind {
     /// What is counted when it succeeds, fails, or is not checked.
-    fn activity(&self) -> [ActivityKind; 3] {
+    pub(super) fn activity(&self) -> [ActivityKind; 3] {
         match self {
             Self::Api => {
                 [ActivityKind::ApiSignIn, ActivityKind::ApiSignInFailed, ActivityKind::ApiSignInLimited]
@@ -48,20 +48,25 @@ impl SignInKind {
         }
     }
 
-    /// Returns the row of its token, without its maker.
+    /// Returns the row of its token, without its maker. `proof` is what the user has just given.
     pub(super) fn token(
         &self,
         user: UserId,
         key: &TokenKey,
         now: Timestamp,
         end: Option<Timestamp>,
+        proof: &'static str,
     ) -> NewToken {
+        let amr = Some(proof.to_owned());
         match self {
-            Self::Api => new_token(user, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end),
-            Self::Browser(name) => NewToken {
-                amr: Some(PASSWORD_PROOF.to_owned()),
-                ..new_token(user, name.clone(), TokenKind::Browser, key, now, end)
-            },
+            Self::Api => {
+                let new = new_token(user, TOKEN_NAME.to_owned(), TokenKind::SignIn, key, now, end);
+                // A password is what every token of a sign-in without this value was made with.
+                NewToken { amr: amr.filter(|_| proof != PASSWORD_PROOF), ..new }
+            }
+            Self::Browser(name) => {
+                NewToken { amr, ..new_token(user, name.clone(), TokenKind::Browser, key, now, end) }
+            }
         }
     }
 }
@@ -278,23 +283,40 @@ fn issue_sign_in(
     (key, kind): (&TokenKey, &SignInKind),
     lifetime: Duration,
 ) -> Result<Option<Token>, Error> {
-    let (tx, now) = (change.tx, change.now);
+    let tx = change.tx;
     let is_unchanged = tx.credentials(known.id)?.is_some_and(|now| now == *known);
     let user = tx.user(&UserKey::Id(known.id))?.filter(|_| is_unchanged);
     let Some(user) = user else { return Ok(None) };
-    tx.signed_in(user.id, now, hash)?;
+    tx.signed_in(user.id, change.now, hash)?;
+    issue(change, &user, (key, kind), lifetime, PASSWORD_PROOF).map(Some)
+}
+
+/// Makes the token of a sign-in of a user who has just given this proof, with its event.
+pub(super) fn issue(
+    change: &Change<'_, '_>,
+    user: &User,
+    (key, kind): (&TokenKey, &SignInKind),
+    lifetime: Duration,
+    proof: &'static str,
+) -> Result<Token, Error> {
+    let (tx, now) = (change.tx, change.now);
     let end = now
         .plus(lifetime)
         .map_err(|error| Error::broken("the expiry of a sign-in is out of range", error))?;
     let ended = end_oldest_sign_ins(change, user.id, None)?;
     let root = Some(KeptDigest::Sha256(key.digest()));
-    let new = kind.token(user.id, key, now, Some(end));
+    let new = kind.token(user.id, key, now, Some(end), proof);
     let token = tx.insert_token(NewToken { made_by: Maker::SignIn, root, ..new })?;
     let mut details = json!({ "token": token.id.get() });
-    if let SignInKind::Browser(browser) = kind {
-        details = json!({ "token": token.id.get(), "browser": browser });
+    if let Some(details) = details.as_object_mut() {
+        if let SignInKind::Browser(browser) = kind {
+            details.insert("browser".to_owned(), browser.as_str().into());
+        }
+        if proof != PASSWORD_PROOF {
+            details.insert("proof".to_owned(), proof.into());
+        }
     }
     tokens::add_ended(&mut details, &ended);
-    audit::record(change, "sign_in", &AuditObject::User(&user), details)?;
-    Ok(Some(token))
+    audit::record(change, "sign_in", &AuditObject::User(user), details)?;
+    Ok(token)
 }

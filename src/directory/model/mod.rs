@@ -5,6 +5,7 @@
 
 mod activity;
 mod closed_access;
+mod code;
 mod deleted;
 mod draft;
 mod event;
@@ -13,8 +14,10 @@ mod id;
 mod identity;
 mod identity_change;
 mod key;
+mod message;
 mod narrowing;
 mod permission;
+mod phone;
 mod rate;
 mod saved_view;
 pub(super) mod stored;
@@ -34,6 +37,7 @@ pub use closed_access::{
     ClosedAccess, ClosureKind, ComparisonExtent, GrantedAccess, GrantedToken, NamedId, NotCompared,
     ReopenedAccess,
 };
+pub use code::{CodeLabels, CodeRequest, CodeSettings, CodeTarget, CodeTicket, TypedCode};
 pub use deleted::{DeletedGroup, DeletedUser};
 pub(super) use deleted::{RestorableGroup, RestorableUser};
 pub use draft::{GroupDraft, GroupFields, UserDraft, UserFields};
@@ -43,8 +47,14 @@ pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use identity::{Bearer, Identity, NamedIdentity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
+pub use message::{
+    AttemptEffect, AttemptResult, Channel, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
+    LeasedMessage, Locale, MessageKind, NewMessage, OutboxCount, masked,
+};
 pub use narrowing::{Narrowing, Networks, Scope, Scopes, parse_network};
 pub use permission::{HeldPermission, Permission};
+pub(super) use phone::spellings;
+pub use phone::{CallingCode, compact, e164};
 pub use rate::{Rate, Rates};
 pub use saved_view::SavedView;
 pub use text::{

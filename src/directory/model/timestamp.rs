@@ -66,6 +66,11 @@ impl Timestamp {
         Self::from_micros(self.0.saturating_sub(micros)).unwrap_or(Self::FIRST)
     }
 
+    /// Returns how much later it is than another time; zero if it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// Returns date and time of day in UTC.
     fn utc(self) -> DateTime {
         EPOCH.checked_add(SignedDuration::from_micros(self.0)).unwrap_or(EPOCH)

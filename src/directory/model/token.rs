@@ -264,6 +264,11 @@ impl Token {
     pub fn authenticated_at(&self) -> Option<Timestamp> {
         (self.kind == TokenKind::Browser).then_some(self.created_at)
     }
+
+    /// Whether the last proof was a password. A one-time code proves less: who has stolen a telephone or a mailbox has it.
+    pub fn has_password_proof(&self) -> bool {
+        self.amr.as_deref().unwrap_or_default().split(' ').any(|proof| proof == "pwd")
+    }
 }
 
 /// A token in a list of all tokens, with the name of its owner.

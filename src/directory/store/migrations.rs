@@ -120,6 +120,18 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0019_admin_site.sql"),
         postgres: include_str!("../../../migrations/postgres/0019_admin_site.sql"),
     },
+    Migration {
+        version: 20,
+        name: "outbox",
+        sqlite: include_str!("../../../migrations/sqlite/0020_outbox.sql"),
+        postgres: include_str!("../../../migrations/postgres/0020_outbox.sql"),
+    },
+    Migration {
+        version: 21,
+        name: "codes",
+        sqlite: include_str!("../../../migrations/sqlite/0021_codes.sql"),
+        postgres: include_str!("../../../migrations/postgres/0021_codes.sql"),
+    },
 ];
 
 /// What runs before released migrations that stop at data that they do not expect.

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use super::{OtherTables, Store};
+use super::{OtherTables, Sql, Store};
 use crate::database::Location;
 use crate::database::testing::at_both;
-use crate::directory::Settings;
 use crate::directory::clock::Clock;
 use crate::directory::model::Rates;
+use crate::directory::{MessageSettings, Settings};
 
 /// Runs `test` with a new, empty account database in SQLite, then in PostgreSQL.
 pub(in crate::directory) async fn on_both(test: impl AsyncFn(Settings)) {
@@ -31,7 +31,23 @@ async fn made(location: Location) -> Settings {
         contact_needs_password: false,
         identity_cache_bytes: 0,
         serve_stale_for: Duration::ZERO,
+        messages: MessageSettings::default(),
+        codes: None,
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings
+}
+
+/// How many messages there are, and how many of them have a text.
+pub(in crate::directory) async fn messages_and_texts(store: &Store) -> (i64, i64) {
+    let all = Sql::new("SELECT count(*) FROM deliveries");
+    let with_text = Sql::new("SELECT count(*) FROM deliveries WHERE payload IS NOT NULL");
+    (store.first(all).await.unwrap().unwrap(), store.first(with_text).await.unwrap().unwrap())
+}
+
+/// Puts the text of the first message that waits into the last one.
+pub(in crate::directory) async fn move_a_text(store: &Store) {
+    let sql = "UPDATE deliveries SET payload = (SELECT payload FROM deliveries WHERE state = 'queued' ORDER BY id LIMIT 1) \
+               WHERE id = (SELECT id FROM deliveries WHERE state = 'queued' ORDER BY id DESC LIMIT 1)";
+    store.write(move |tx| Ok(tx.execute(&Sql::new(sql))?)).await.unwrap();
 }

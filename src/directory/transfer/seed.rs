@@ -58,10 +58,10 @@ impl Directory {
     /// Inserts rows with the ids they have; all of them or none.
     pub async fn seed(&self, actor: &Actor, rows: SeedRows) -> Result<(), Error> {
         authorize(actor, Action::Import)?;
-        let (actor, now, policy) = (actor.clone(), self.clock.now(), self.policy);
+        let (actor, now, policy) = (actor.clone(), self.clock.now(), self.policy.clone());
         self.store
             .write_alone(move |tx| {
-                let change = Change::begin(tx, now, &actor, policy)?;
+                let change = Change::begin(tx, now, &actor, policy.clone())?;
                 change.check(Action::Import)?;
                 rows.groups
                     .iter()

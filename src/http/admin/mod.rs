@@ -28,6 +28,7 @@ mod bin_actions;
 mod bulk;
 mod charts;
 mod chooser;
+mod code_sign_in;
 mod confirm;
 mod csv;
 mod csv_rows;
@@ -109,7 +110,9 @@ pub(super) fn router(app: &App) -> Router<App> {
     if !app.settings().admin_site {
         return Router::new();
     }
+    let has_codes = app.directory().code_settings().is_some();
     let pages = sign_in_routes()
+        .merge(if has_codes { code_routes() } else { Router::new() })
         .merge(user_routes())
         .merge(token_routes())
         .merge(account_routes())
@@ -134,6 +137,13 @@ fn sign_in_routes() -> Router<App> {
         .route("/admin/views", post(views::save))
         .route("/admin/views/remove", post(views::remove))
         .route("/admin/settings", get(settings::show))
+}
+
+/// Signing in with a one-time code.
+fn code_routes() -> Router<App> {
+    Router::new()
+        .route("/admin/sign-in/code", get(code_sign_in::show).post(code_sign_in::ask))
+        .route("/admin/sign-in/code/check", post(code_sign_in::check))
 }
 
 fn user_routes() -> Router<App> {

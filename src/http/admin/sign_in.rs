@@ -11,7 +11,7 @@ use super::page::SiteFrame;
 use super::responses::{page, see_other, with_cookie};
 use super::safe_path::within_site;
 use super::session::SessionCookie;
-use super::visit::Stranger;
+use super::visit::{Stranger, escaped};
 use super::words::browser_name;
 use crate::directory::Bearer;
 use crate::directory::authentication::RefusedSignIn;
@@ -41,15 +41,20 @@ struct SignInPage {
     next: String,
     /// Whether no one can sign in here, because the password would travel in clear text.
     is_closed: bool,
+    /// The page for signing in with a code, if there is one.
+    by_code: Option<String>,
 }
 
 impl SignInPage {
     fn new(app: &App, request: &Stranger, next: &str) -> Self {
+        let next = within_site(next);
+        let has_codes = app.directory().code_settings().is_some();
         Self {
+            by_code: has_codes.then(|| format!("/admin/sign-in/code?next={}", escaped(&next))),
             page: SiteFrame::alone("Sign in", request),
             problems: Problems::default(),
             username: String::new(),
-            next: within_site(next),
+            next,
             is_closed: SessionCookie::of(app, &request.site).is_none(),
         }
     }
@@ -124,7 +129,7 @@ pub(super) fn entered(issued: &TokenWithKey, cookie: SessionCookie, next: &str) 
 }
 
 /// Ends the session that the browser had before.
-async fn end_earlier(app: &App, request: &Stranger) -> Result<(), ApiError> {
+pub(super) async fn end_earlier(app: &App, request: &Stranger) -> Result<(), ApiError> {
     match request.actor() {
         Some(actor) => Ok(app.directory().sign_out(&actor, false).await?),
         None => Ok(()),

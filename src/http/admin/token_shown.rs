@@ -29,7 +29,12 @@ impl ShownToken {
             key: key_ends(token),
             kind: token.kind.as_str(),
             limits: limits(token),
-            amr: token.amr.clone().unwrap_or_default().replace("pwd", "password"),
+            amr: token
+                .amr
+                .clone()
+                .unwrap_or_default()
+                .replace("pwd", "password")
+                .replace("otp", "one-time code"),
             created: When::of(token.created_at, now),
             last_used: When::maybe(token.last_used_at, now),
             expires: When::maybe(token.expires_at, now),

@@ -15,6 +15,7 @@ use super::view::Detail;
 use crate::directory::authentication::RefusedSignIn;
 use crate::directory::model::Violation;
 use crate::directory::password::Password;
+use crate::directory::tokens::TokenWithKey;
 use crate::directory::{Bearer, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
@@ -26,7 +27,7 @@ use crate::http::reason::Reason;
 
 /// The key of a sign-in.
 #[derive(Serialize, ToSchema)]
-struct SignedIn {
+pub(super) struct SignedIn {
     /// The key, for `Authorization: Token <key>`.
     #[schema(example = json!(samples::KEY))]
     token: String,
@@ -70,14 +71,19 @@ pub(super) async fn sign_in(
         Ok(issued) => issued,
         Err(refused) => return Ok(refused_sign_in(refused)),
     };
+    Ok(signed_in(&issued))
+}
+
+/// Makes the answer to a sign-in.
+pub(super) fn signed_in(issued: &TokenWithKey) -> Response {
     let mut response = answer(StatusCode::OK, &SignedIn { token: issued.key.reveal().to_owned() });
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     set_token_expiry(response.headers_mut(), issued.token.expires_at);
-    Ok(with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id })))
+    with_bearer(response, Some(Bearer { token: issued.token.id, user: issued.token.user_id }))
 }
 
 /// Makes the answer to a failed sign-in, with what the log says of it.
-fn refused_sign_in(refused: RefusedSignIn) -> Response {
+pub(super) fn refused_sign_in(refused: RefusedSignIn) -> Response {
     let RefusedSignIn { error, account, why } = refused;
     let response = ApiError::from(error).into_response();
     let reason = response.extensions().get::<Reason>().cloned();
@@ -107,9 +113,4 @@ pub(super) async fn sign_out(
     fields.end()?;
     app.directory().sign_out(&actor, everywhere).await?;
     Ok(no_content())
-}
-
-/// Answers for sign-in with a one-time code, which a later release will add.
-pub(super) async fn not_yet() -> ApiError {
-    ApiError::NotImplemented("Signing in by a one-time code is not available yet.")
 }

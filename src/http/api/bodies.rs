@@ -2,11 +2,13 @@
 //! lengths, choices and nulls. `body::Fields` reads them; `tests/it/api_document.rs` checks that both agree.
 
 mod services;
+mod sign_in;
 
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 pub(super) use self::services::{IntrospectionRequest, LeakedKeys};
+pub(super) use self::sign_in::{CodeBody, CodeTargetBody, SignInBody, SignOutBody};
 use super::samples;
 use crate::directory::model::Gender;
 
@@ -417,27 +419,4 @@ pub(super) struct PermissionChange {
     /// 1 to 100 lower-case letters, digits and underscores, not yet taken.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-}
-
-/// Username and password.
-#[derive(ToSchema)]
-#[schema(as = SignIn, example = json!({ "username": samples::USERNAME, "password": samples::PASSWORD }))]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-pub(super) struct SignInBody {
-    /// The username; blanks around it are ignored.
-    #[schema(min_length = 1)]
-    username: String,
-    /// The password, unchanged.
-    #[schema(min_length = 1)]
-    password: String,
-}
-
-/// The extent of a sign-out.
-#[derive(ToSchema)]
-#[schema(as = SignOut, example = json!({ "everywhere": false }))]
-#[expect(dead_code, reason = "the fields are read by the derive alone")]
-pub(super) struct SignOutBody {
-    /// Whether all my sign-ins end, with the tokens derived from them. False by default.
-    #[schema(required = false)]
-    everywhere: bool,
 }

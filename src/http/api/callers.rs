@@ -16,7 +16,9 @@ use crate::http::caller::{
     Authenticated, EndsItself, Introspects, MayChangePermissions, ReadsMe, ReadsOwn, Require, RequireBoth,
     Staff, WritesOwn,
 };
+use crate::http::code_ticket::SentTicket;
 use crate::http::conditions::IfMatch;
+use crate::http::language::ClientLanguage;
 
 /// The placeholder for the callers in the description of an operation.
 const PLACEHOLDER: &str = "{callers}";
@@ -63,6 +65,8 @@ impl Argument for IfMatch {}
 impl Argument for Body {}
 impl Argument for FormBody {}
 impl Argument for CountedReport {}
+impl Argument for ClientLanguage {}
+impl Argument for SentTicket {}
 
 macro_rules! lets_pass {
     ($($callers:ident: $($argument:ident)+;)+) => {

@@ -1,6 +1,6 @@
 //! `/api/users/auth/leaked`: keys that were found where they do not belong.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body as RawBody;
@@ -8,7 +8,6 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::StatusCode;
 use http::request::Parts;
-use tokio::time::sleep;
 
 use super::answers::{BodyRefusals, Throttled};
 use super::bodies::{KEY_MAX, LeakedKeys};
@@ -19,6 +18,7 @@ use crate::directory::{Actor, Origin};
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::error::ApiError;
+use crate::http::even_time::in_steps;
 
 /// How long an answer takes, and for each part of keys that were sent how much longer. It is longer than the work, so its time
 /// does not show what was found.
@@ -80,21 +80,6 @@ fn time_of(keys: usize) -> Duration {
     SHORTEST_ANSWER.saturating_add(EACH_PART.saturating_mul(further))
 }
 
-/// Waits for the work, and until a whole number of steps is over since it began.
-async fn in_steps<T>(step: Duration, work: impl Future<Output = T>) -> T {
-    let begun = Instant::now();
-    let done = work.await;
-    sleep(whole_steps(step, begun.elapsed()).saturating_sub(begun.elapsed())).await;
-    done
-}
-
-/// Rounds a time up to whole steps, at least one. On a server so slow that the work takes longer than a step, the time of the
-/// answer still shows little of it.
-fn whole_steps(step: Duration, taken: Duration) -> Duration {
-    let steps = taken.as_micros().div_ceil(step.as_micros().max(1)).max(1);
-    step.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +89,6 @@ mod tests {
         let millis = Duration::from_millis;
         for (keys, expected) in [(0, 250), (1, 250), (50, 250), (51, 350), (100, 350), (1000, 2150)] {
             assert_eq!(time_of(keys), millis(expected), "{keys}");
-        }
-        for (taken, expected) in
-            [(0, 250), (1, 250), (249, 250), (250, 250), (251, 500), (499, 500), (2_001, 2_250)]
-        {
-            assert_eq!(whole_steps(millis(250), millis(taken)), millis(expected), "{taken}");
         }
     }
 }

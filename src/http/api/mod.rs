@@ -8,6 +8,7 @@ mod avatars;
 mod bodies;
 mod bulk;
 mod callers;
+mod codes;
 mod deleted_groups;
 mod document;
 mod field_selection;
@@ -31,7 +32,6 @@ mod users;
 pub mod view;
 
 use axum::Router;
-use axum::routing::post;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -61,7 +61,20 @@ macro_rules! operations {
 /// An operation whose document names no `security` needs no token, and its body may have at most
 /// [`OPEN_BODY_BYTES`](super::body::OPEN_BODY_BYTES). The same holds for a route that is not in the document.
 fn routes() -> OpenApiRouter<App> {
-    let router = operations! {
+    permanent_routes().merge(code_routes())
+}
+
+/// The routes of signing in with a one-time code.
+fn code_routes() -> OpenApiRouter<App> {
+    operations! {
+        codes::ask;
+        codes::verify;
+    }
+}
+
+/// The routes that every server has.
+fn permanent_routes() -> OpenApiRouter<App> {
+    operations! {
         me::retrieve, me::update;
         avatars::retrieve_own;
         password::change;
@@ -103,15 +116,13 @@ fn routes() -> OpenApiRouter<App> {
         auth::sign_out;
         introspect::introspect;
         leaked::report;
-    };
-    router
-        .route("/api/users/auth/otp/signin", post(auth::not_yet))
-        .route("/api/users/auth/otp/verify", post(auth::not_yet))
+    }
 }
 
 /// The API's router, with the pipeline around it.
 pub(super) fn router(app: &App) -> Router<App> {
-    let (router, _) = routes().split_for_parts();
+    let has_codes = app.directory().code_settings().is_some();
+    let (router, _) = if has_codes { routes() } else { permanent_routes() }.split_for_parts();
     pipeline::wrap(app, router)
 }
 
@@ -131,7 +142,7 @@ pub fn document() -> Value {
 const TAGS: [(&str, &str); 6] = [
     (
         "auth",
-        "Signing in with a password, signing out, whose a key is, keys that leaked, and authenticating for a proxy.",
+        "Signing in with a password or a code, signing out, whose a key is, keys that leaked, and authenticating for a proxy.",
     ),
     ("users", "The caller's own record, the records of all users, and deleted users."),
     ("tokens", "The caller's own tokens, and those of other users."),

@@ -58,3 +58,7 @@ pub const NEW_PASSWORD: &str = "ten lanterns below the harbour";
 pub const KEY: &str = "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE";
 /// The key of the documentation's example, whose owner is [`USER`].
 pub const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
+/// The mobile number of [`USER`].
+pub const MOBILE_NUMBER: &str = "+1-555-0123";
+/// The form of a one-time code.
+pub const CODE: &str = "012345";

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::operations::Operation;
 use super::rules::{Body, NO_RULE, Need, What, may_enter, now, rule};
 use super::world::{
-    AWAY, Actor, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission, username,
+    AWAY, Actor, CODE, CODE_OWNER, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission,
+    username,
 };
 
 /// The object that an operation's path names.
@@ -249,6 +250,7 @@ fn required(operation: &Operation) -> Body {
             json!({"old_password": PASSWORD, "new_password": "another unlikely phrase"})
         }
         What::SignIn => json!({"username": "m.other.plain", "password": PASSWORD}),
+        What::AskCode => json!({"mobile_number": "+49 711 5555555"}),
         _ => json!({}),
     })
 }
@@ -258,7 +260,10 @@ pub fn probes(world: &World, actor: &Actor, operation: &Operation, target: &Targ
     if operation.fields.is_empty() {
         return vec![(String::new(), None)];
     }
-    let required = required(operation);
+    let mut required = required(operation);
+    if rule(operation).1 == What::GiveCode {
+        required = body(json!({"code": CODE, "mobile_number": mobile_number(world.person(CODE_OWNER))}));
+    }
     let mut probes = vec![];
     // The body as it is, without any other field. A body that names its objects in a list has no other fields.
     if !operation.fields.iter().any(|field| field == "users") {
@@ -313,6 +318,7 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
         }
         What::ChangeMyPassword => of_password(field),
         What::SignIn => of_sign_in(world, field),
+        What::AskCode | What::GiveCode => of_code(world, field),
         What::Introspect | What::ReportLeak => Some(of_keys(world, what, field)),
         What::FindToken => (field == "key").then(|| {
             let keys =
@@ -489,6 +495,23 @@ fn of_password(field: &str) -> Option<Vec<Value>> {
         "old_password" => vec![json!({field: "a wrong pass phrase"})],
         "new_password" => vec![json!({field: "yet another phrase"})],
         "sign_out_others" => vec![json!({field: true}), json!({field: false})],
+        _ => return None,
+    })
+}
+
+/// Numbers of every kind of owner and of none, and a wrong code.
+fn of_code(world: &World, field: &str) -> Option<Vec<Value>> {
+    Some(match field {
+        "mobile_number" => {
+            let known = ["admin", "other inactive", "strong"].map(|name| mobile_number(world.person(name)));
+            known
+                .into_iter()
+                .chain(["+49 711 5555555".to_owned()])
+                .map(|number| json!({field: number}))
+                .collect()
+        }
+        "email" => vec![json!({field: "m.other.plain@example.com"})],
+        "code" => vec![json!({field: "543210"})],
         _ => return None,
     })
 }

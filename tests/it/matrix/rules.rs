@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::cells::Target;
 use super::operations::Operation;
 use super::world::{
-    Actor, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission, username,
+    Actor, CODE, CODE_OWNER, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission,
+    username,
 };
 
 /// The path of forward authentication where no rule is.
@@ -61,6 +62,9 @@ pub enum What {
     RevokeToken,
     RotateToken,
     SignIn,
+    /// It changes nothing that is compared.
+    AskCode,
+    GiveCode,
     SignOut,
     /// For one's own tokens or another user's, by any path.
     SignOutUser,
@@ -78,8 +82,8 @@ pub enum What {
 
 use Need::{Admin, Both, Code, Open, Staff};
 use What::{
-    AddMembers, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
-    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, Introspect, IssueToken, Pass,
+    AddMembers, AskCode, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
+    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, GiveCode, Introspect, IssueToken, Pass,
     PurgeGroup, PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak,
     RestoreGroup, RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
 };
@@ -145,6 +149,8 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("permissions_update", Admin, RenamePermission),
     ("permissions_destroy", Admin, RemovePermission),
     ("auth_password_sign_in", Open, SignIn),
+    ("auth_code_request", Open, AskCode),
+    ("auth_code_verify", Open, GiveCode),
     ("auth_sign_out", Need::Token, SignOut),
     ("auth_introspect", Code(1282), Introspect),
     ("auth_leaked", Open, ReportLeak),
@@ -266,6 +272,8 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         IssueToken => issue_token(world, actor, operation, target, body),
         ChangeToken | RevokeToken | RotateToken => touch_token(world, actor, operation, what, target, body),
         SignIn => sign_in(world, body),
+        AskCode => one_target(body).map(|()| vec![]),
+        GiveCode => one_target(body).and_then(|()| give_code(world, body)),
         SignOut => sign_out(world, actor, body),
         SignOutUser => sign_out_user(world, actor, operation, target),
         Unlock => existing(world, operation, target).and_then(|user| unlock(world, actor, user)),
@@ -954,12 +962,28 @@ fn sign_in(world: &World, body: &Body) -> Judged {
     let name = body["username"].as_str().unwrap();
     let known = world.people.values().find(|person| username(person) == name);
     let known = known.filter(|person| !person.inactive && !person.binned && body["password"] == PASSWORD);
-    let id = known.ok_or(Invalid("non_field_errors"))?.id;
+    Ok(signed_in(known.ok_or(Invalid("non_field_errors"))?.id))
+}
+
+/// The changes of a sign-in.
+fn signed_in(id: i64) -> Vec<String> {
     let end = Some("2025-09-02T00:00:00.000000Z".to_owned());
     let mut changes =
         issued(id, "sign_in", "sign-in", end, ("sign_in", "itself"), &columns(&Narrow::default()));
     changes.push(format!("users {id} last_login"));
-    Ok(changes)
+    changes
+}
+
+/// A code is asked for with one number or address.
+fn one_target(body: &Body) -> Result<(), Expect> {
+    if body.contains_key("email") { Err(Invalid("email")) } else { Ok(()) }
+}
+
+/// One code is out: that of `CODE_OWNER`.
+fn give_code(world: &World, body: &Body) -> Judged {
+    let owner = world.person(CODE_OWNER);
+    let is_right = body["code"] == CODE && body["mobile_number"] == mobile_number(owner);
+    if is_right { Ok(signed_in(owner.id)) } else { Err(Invalid("code")) }
 }
 
 /// Whether introspection of a key is to say that it is active.

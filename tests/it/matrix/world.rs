@@ -43,6 +43,9 @@ pub const PASSWORD: &str = "an unlikely pass phrase";
 const CHEAP: &str = "pbkdf2_sha256$1$matrix$5Du04eXhGVvaIoZChPXpdo1rnPUcr4ErcqeDGqHQQZE=";
 /// The user who signs in has the password in the current encoding: a sign-in replaces a cheaper one.
 const SIGN_IN: [&str; 2] = ["other plain", "admin"];
+/// The user to whom a code was sent, and the code.
+pub const CODE_OWNER: &str = "other plain";
+pub const CODE: &str = "012345";
 /// The first ids, chosen so that no other user has them.
 const FIRST: i64 = 1000;
 /// Added to a group's position in the list, this is the group's id.

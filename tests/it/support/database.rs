@@ -6,12 +6,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use wardroom::directory::model::Rates;
-use wardroom::directory::{Clock, Directory, Location, Settings};
+use wardroom::directory::{Clock, Directory, Location, MessageSettings, Settings};
 
 use super::templates::Templates;
 
-/// Takes back what migration 19 added, except the column `amr` of tokens and what a trigger says of it.
-pub const UNDO_19: &str = "DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
+/// Takes back what migration 19 and later ones added, except the column `amr` of tokens and what a trigger says of it.
+pub const UNDO_19: &str = "DROP TABLE code_requests; DROP TABLE sign_in_codes; DROP TABLE code_failures; DROP TABLE contact_changes;
+             DROP INDEX users_by_number; DROP TABLE deliveries; DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name; DROP INDEX audit_events_by_address;
              DROP INDEX audit_events_by_action_and_time; DROP INDEX tokens_by_issue;
              DROP INDEX tokens_live_sign_ins;
@@ -126,6 +127,8 @@ impl Database {
             contact_needs_password: false,
             identity_cache_bytes: 1 << 20,
             serve_stale_for: Duration::ZERO,
+            messages: MessageSettings::default(),
+            codes: None,
         }
     }
 
@@ -242,6 +245,8 @@ impl Database {
             "attempts",
             "known_addresses",
             "activity",
+            "code_failures",
+            "contact_changes",
         ] {
             let rows = match self.location {
                 Location::Sqlite(_) => {

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod codes;
 pub mod conformance;
 pub mod database;
 pub mod django;

@@ -10,11 +10,15 @@ use wardroom::directory::Location;
 use super::Database;
 
 /// Tables that requests change as a side effect: the audit trail, counts of attempts and requests, the change feed,
-/// what ended the tokens of deleted users, the search index. All other tables are compared, those of later migrations included.
-const NOT_COMPARED: [&str; 7] = [
+/// what ended the tokens of deleted users, requests for codes with their failures, who set a number, the search index. All other tables are compared, those of later migrations included.
+const NOT_COMPARED: [&str; 11] = [
     "audit_events",
     "attempts",
     "known_addresses",
+    "sign_in_codes",
+    "code_requests",
+    "code_failures",
+    "contact_changes",
     "ended_tokens",
     "rate_counts",
     "identity_changes",

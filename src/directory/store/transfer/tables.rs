@@ -1,9 +1,9 @@
 //! The description of every table that is copied between databases.
 //!
-//! Four tables are not copied: `identity_changes`, because a new database has a change feed of its own; `rate_counts`,
-//! because it covers the last minutes only; `servers`, which are those of
-//! one database; and `schema_migrations`, because both databases must have run the same
-//! migrations.
+//! Seven tables are not copied: `deliveries`, because a message that two databases have would be sent twice, or again after a
+//! restore; `sign_in_codes` and `code_requests`, because a code that was used would be good again after a restore; `identity_changes`, because a new database has a change feed of its own; `rate_counts`, because it covers the
+//! last minutes only; `servers`, which are those of one database; and `schema_migrations`, because both databases must have
+//! run the same migrations.
 //!
 //! A test checks this list against the schema of both databases, so a migration cannot forget it.
 
@@ -133,6 +133,18 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: false,
     },
     TableSpec {
+        name: "code_failures",
+        columns: &[("user_id", Int), ("failures", Int)],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
+        name: "contact_changes",
+        columns: &[("user_id", Int), ("channel", Text), ("changed_at", Int)],
+        key: 2,
+        numbered: false,
+    },
+    TableSpec {
         name: "ended_tokens",
         columns: &[("digest", Bytes), ("revoked_at", Int), ("ends_by", Int)],
         key: 1,
@@ -220,10 +232,14 @@ pub(super) const TABLES: &[TableSpec] = &[
     },
 ];
 
+/// Tables that are not copied, and of which a server changes rows.
+const UPKEEP: [&str; 6] =
+    ["code_requests", "deliveries", "identity_changes", "rate_counts", "servers", "sign_in_codes"];
+
 /// Returns the tables of which a server changes rows. The events of the audit trail are never changed.
 pub(in crate::directory) fn changed_tables() -> Vec<&'static str> {
     let copied = TABLES.iter().map(|table| table.name).filter(|name| *name != "audit_events");
-    copied.chain(["identity_changes", "rate_counts", "servers"]).collect()
+    copied.chain(UPKEEP).collect()
 }
 
 #[cfg(test)]
@@ -234,7 +250,15 @@ mod tests {
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
-    const NOT_COPIED: [&str; 4] = ["identity_changes", "rate_counts", "schema_migrations", "servers"];
+    const NOT_COPIED: [&str; 7] = [
+        "code_requests",
+        "deliveries",
+        "identity_changes",
+        "rate_counts",
+        "schema_migrations",
+        "servers",
+        "sign_in_codes",
+    ];
 
     /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
     /// database assigns the table's ids.
