@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 43] = [
+pub const ACTIONS: [(&str, &str); 48] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -55,11 +55,16 @@ pub const ACTIONS: [(&str, &str); 43] = [
     ("group.remove_members", "users were removed from a group"),
     ("group.restore", "a deleted group was restored"),
     ("group.update", "a group was changed"),
+    ("invitation.revoke", "an invitation was revoked"),
+    ("invitation.send", "a user was invited to set a password"),
     ("message.drop", "a message was withdrawn before it was sent"),
     ("message.failed", "a message was given up, or expired"),
     ("message.queue", "an operator queued a message"),
     ("message.retry", "a message was to be tried again at once"),
     ("message.sent", "a message was sent"),
+    ("notice.left_out", "a notice was not sent because the outbox was full"),
+    ("password_reset.refused", "a link for a forgotten password was asked for, and none was sent"),
+    ("password_reset.request", "a user was sent a link for a forgotten password"),
     ("permission.create", "a permission was created"),
     ("permission.remove", "a permission was removed"),
     ("permission.rename", "a permission got another name"),

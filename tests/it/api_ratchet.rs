@@ -59,6 +59,10 @@ const OPERATIONS: &[Row] = &[
     ("POST", "/api/users/{id}/sign-out", "", [401, 403, 403, 200, 200]),
     ("GET", "/api/users/{id}/failed-attempts", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/{id}/unlock", "", [401, 403, 403, 200, 200]),
+    ("GET", "/api/users/{id}/invitation", "", [401, 403, 403, 200, 200]),
+    // This server sends no mail: callers who may invite see that. `links` tests it with mail.
+    ("POST", "/api/users/{id}/invitation", "", [401, 403, 403, 400, 400]),
+    ("DELETE", "/api/users/{id}/invitation", "", [401, 403, 403, 404, 404]),
     ("GET", "/api/users/tokens", "", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/tokens/find", r#"{"key": "{key}"}"#, [401, 403, 403, 200, 200]),
     ("GET", "/api/users/tokens/{token}", "", [401, 403, 403, 200, 200]),
@@ -89,6 +93,13 @@ const OPERATIONS: &[Row] = &[
     ("GET", "/api/auth/forward/{rule}", "", [401, 403, 200, 200, 200]),
     // Open to all: every caller sees what is wrong with this body.
     ("POST", "/api/users/auth/pwd/signin", r#"{"username": "x"}"#, [400, 400, 400, 400, 400]),
+    ("POST", "/api/users/auth/pwd/forgot", r#"{"username": "x"}"#, [404, 404, 404, 404, 404]),
+    (
+        "POST",
+        "/api/users/auth/pwd/reset",
+        r#"{"key": "x", "password": "a long enough phrase"}"#,
+        [400, 400, 400, 400, 400],
+    ),
     ("POST", "/api/auth/introspect", "token={key}", [401, 403, 403, 200, 200]),
     ("POST", "/api/users/auth/leaked", r#"{"tokens": ["{key}"]}"#, [202, 202, 202, 202, 202]),
 ];

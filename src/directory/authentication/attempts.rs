@@ -140,6 +140,11 @@ impl Attempt {
         self.share.clone()
     }
 
+    /// The client's network, if it is known.
+    pub(super) fn network(&self) -> Option<IpAddr> {
+        self.network
+    }
+
     /// Takes the counts back, since the password was right. The client is known from now on.
     pub(super) fn succeeded(&self, tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {
         for (index, (key, until)) in self.counted.iter().enumerate() {

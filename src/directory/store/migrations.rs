@@ -126,6 +126,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0020_outbox.sql"),
         postgres: include_str!("../../../migrations/postgres/0020_outbox.sql"),
     },
+    Migration {
+        version: 21,
+        name: "links",
+        sqlite: include_str!("../../../migrations/sqlite/0021_links.sql"),
+        postgres: include_str!("../../../migrations/postgres/0021_links.sql"),
+    },
 ];
 
 /// What runs before released migrations that stop at data that they do not expect.

@@ -41,6 +41,8 @@ struct SignInPage {
     next: String,
     /// Whether no one can sign in here, because the password would travel in clear text.
     is_closed: bool,
+    /// Whether people can ask for a link when they have forgotten their password.
+    can_ask: bool,
 }
 
 impl SignInPage {
@@ -51,6 +53,7 @@ impl SignInPage {
             username: String::new(),
             next: within_site(next),
             is_closed: SessionCookie::of(app, &request.site).is_none(),
+            can_ask: app.directory().resets_passwords(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The bodies of requests, for the OpenAPI document: which fields an operation reads, which of them it needs, their
 //! lengths, choices and nulls. `body::Fields` reads them; `tests/it/api_document.rs` checks that both agree.
 
+mod links;
 mod services;
 
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
+pub(super) use self::links::{ForgottenPassword, InvitationField, PasswordByLink};
 pub(super) use self::services::{IntrospectionRequest, LeakedKeys};
 use super::samples;
 use crate::directory::model::Gender;
@@ -141,6 +143,8 @@ pub(super) struct NewUser {
     /// A user without a password can only use tokens.
     #[schema(required = false, min_length = 1, max_length = 1024)]
     password: String,
+    #[serde(flatten)]
+    invitation: InvitationField,
     #[serde(flatten)]
     rights: RightsFields,
 }

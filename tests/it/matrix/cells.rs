@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::operations::Operation;
 use super::rules::{Body, NO_RULE, Need, What, may_enter, now, rule};
 use super::world::{
-    AWAY, Actor, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission, username,
+    AWAY, Actor, HERE, LINK_KEY, PASSWORD, Person, RARE, Token, World, mobile_number, permission, username,
 };
 
 /// The object that an operation's path names.
@@ -249,6 +249,7 @@ fn required(operation: &Operation) -> Body {
             json!({"old_password": PASSWORD, "new_password": "another unlikely phrase"})
         }
         What::SignIn => json!({"username": "m.other.plain", "password": PASSWORD}),
+        What::UseLink => json!({"key": LINK_KEY, "password": "another unlikely phrase"}),
         _ => json!({}),
     })
 }
@@ -313,6 +314,12 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
         }
         What::ChangeMyPassword => of_password(field),
         What::SignIn => of_sign_in(world, field),
+        What::AskForLink => of_forgotten(world, field),
+        What::UseLink => Some(match field {
+            "key" => vec![json!({field: "b".repeat(43)}), json!({field: "no key"})],
+            "password" => vec![json!({field: "yet another phrase"})],
+            _ => return Vec::new(),
+        }),
         What::Introspect | What::ReportLeak => Some(of_keys(world, what, field)),
         What::FindToken => (field == "key").then(|| {
             let keys =
@@ -382,6 +389,11 @@ fn of_user(
         // No user in this world has one. `avatars` tries pictures.
         "avatar" => vec![json!({field: null}), json!({field: "a.png"})],
         "gender" => vec![json!({field: "other"}), json!({field: null})],
+        "invite" => vec![
+            json!({field: true}),
+            json!({field: false}),
+            json!({field: true, "email": "fresh@example.com"}),
+        ],
         "is_active" | "is_staff" | "is_admin" | "sign_out" => {
             vec![json!({field: true}), json!({field: false})]
         }
@@ -489,6 +501,20 @@ fn of_password(field: &str) -> Option<Vec<Value>> {
         "old_password" => vec![json!({field: "a wrong pass phrase"})],
         "new_password" => vec![json!({field: "yet another phrase"})],
         "sign_out_others" => vec![json!({field: true}), json!({field: false})],
+        _ => return None,
+    })
+}
+
+fn of_forgotten(world: &World, field: &str) -> Option<Vec<Value>> {
+    let names = ["admin", "other plain", "strong", "other inactive", "deleted plain"];
+    let names = names.map(|name| username(world.person(name)));
+    let names = names.into_iter().chain(["m.unknown".to_owned()]);
+    Some(match field {
+        "username" => names.map(|name| json!({field: name})).collect(),
+        "email" => names
+            .map(|name| json!({field: format!("{}@example.com", name.to_uppercase())}))
+            .chain([json!({field: "m.admin@example.com", "username": "m.admin"})])
+            .collect(),
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use wardroom::directory::model::Rates;
-use wardroom::directory::{Clock, Directory, Location, MessageSettings, Settings};
+use wardroom::directory::{Clock, Directory, LinkSettings, Location, MessageSettings, Settings};
 
 use super::templates::Templates;
 
@@ -126,6 +126,7 @@ impl Database {
             identity_cache_bytes: 1 << 20,
             serve_stale_for: Duration::ZERO,
             messages: MessageSettings::default(),
+            links: LinkSettings::default(),
         }
     }
 

@@ -10,8 +10,9 @@ use wardroom::directory::Location;
 use super::Database;
 
 /// Tables that requests change as a side effect: the audit trail, counts of attempts and requests, the change feed,
-/// what ended the tokens of deleted users, the search index. All other tables are compared, those of later migrations included.
-const NOT_COMPARED: [&str; 7] = [
+/// what ended the tokens of deleted users, the search index, messages, when addresses changed. All other tables are compared, those of
+/// later migrations included.
+const NOT_COMPARED: [&str; 9] = [
     "audit_events",
     "attempts",
     "known_addresses",
@@ -19,6 +20,8 @@ const NOT_COMPARED: [&str; 7] = [
     "rate_counts",
     "identity_changes",
     "schema_migrations",
+    "deliveries",
+    "mail_changes",
 ];
 
 /// A connection of its own, with the statements that read and restore every table.

@@ -1,7 +1,7 @@
 //! The description of every table that is copied between databases.
 //!
-//! Five tables are not copied: `deliveries`, because a message that two databases have would be sent twice, or again after a
-//! restore; `identity_changes`, because a new database has a change feed of its own; `rate_counts`, because it covers the
+//! Six tables are not copied: `deliveries`, because a message that two databases have would be sent twice, or again after a
+//! restore; `links`, because a link that was used would be good again after a restore; `identity_changes`, because a new database has a change feed of its own; `rate_counts`, because it covers the
 //! last minutes only; `servers`, which are those of one database; and `schema_migrations`, because both databases must have
 //! run the same migrations.
 //!
@@ -133,6 +133,12 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: false,
     },
     TableSpec {
+        name: "mail_changes",
+        columns: &[("user_id", Int), ("changed_at", Int)],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
         name: "ended_tokens",
         columns: &[("digest", Bytes), ("revoked_at", Int), ("ends_by", Int)],
         key: 1,
@@ -223,7 +229,7 @@ pub(super) const TABLES: &[TableSpec] = &[
 /// Returns the tables of which a server changes rows. The events of the audit trail are never changed.
 pub(in crate::directory) fn changed_tables() -> Vec<&'static str> {
     let copied = TABLES.iter().map(|table| table.name).filter(|name| *name != "audit_events");
-    copied.chain(["deliveries", "identity_changes", "rate_counts", "servers"]).collect()
+    copied.chain(["deliveries", "identity_changes", "links", "rate_counts", "servers"]).collect()
 }
 
 #[cfg(test)]
@@ -234,8 +240,8 @@ mod tests {
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
-    const NOT_COPIED: [&str; 5] =
-        ["deliveries", "identity_changes", "rate_counts", "schema_migrations", "servers"];
+    const NOT_COPIED: [&str; 6] =
+        ["deliveries", "identity_changes", "links", "rate_counts", "schema_migrations", "servers"];
 
     /// A column of the actual schema: its table, name and type, its position in the key (0: none), and whether the
     /// database assigns the table's ids.
