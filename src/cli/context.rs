@@ -10,7 +10,7 @@ use super::report::{CliError, Report};
 use crate::config::{Config, DEFAULT_FILE, RateLimit};
 use crate::directory::model::{Channel, CodeSettings, Rate, Rates};
 use crate::directory::password::Password;
-use crate::directory::{Actor, Clock, Directory, Location, OpenError, Settings};
+use crate::directory::{Actor, Clock, Directory, LinkSettings, Location, OpenError, Settings};
 use crate::media::Media;
 
 /// Picks the settings of the account database.
@@ -42,6 +42,23 @@ pub(super) fn settings(config: &Config) -> Settings {
         serve_stale_for: config.serve_stale_for,
         messages: message_settings_or_fault(config),
         codes: codes(config),
+        links: links(config),
+    }
+}
+
+/// Picks the settings of links and notices. A link leads to the admin site under `public_url`, whatever host a request names.
+fn links(config: &Config) -> LinkSettings {
+    let base = config.public_url.as_ref().filter(|_| config.admin_site);
+    LinkSettings {
+        base: base.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        invitation_lifetime: config.invitation_lifetime,
+        password_reset: config.password_reset,
+        password_reset_lifetime: config.password_reset_lifetime,
+        resets_per_account: config.password_resets_per_account,
+        resets_per_client: config.password_resets_per_client,
+        contact_settle: config.contact_settle,
+        change_notices: config.change_notices,
+        network_notices: config.network_notices,
     }
 }
 

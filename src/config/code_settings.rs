@@ -32,12 +32,6 @@ macro_rules! code_settings {
             /// The calling code of numbers that begin with one zero, such as `+49`. Without it, codes go only to numbers with `+` or `00`.
             Serve otp_home_country: Option<CallingCode> = "";
 
-            /// How long a number or address that someone else than its user has set gets no code.
-            ///
-            /// The user learns of the change before it can be used. A value that users set themselves gets codes at once. A user who
-            /// is restored from the recycle bin waits as well; an import does not count.
-            Serve contact_settle: TimeSpan<0, 2_592_000_000> = "1day";
-
             /// How many codes an account gets in an hour.
             Serve otp_per_account_hour: Number<1, 1_000_000> = "5";
 

@@ -97,6 +97,45 @@ macro_rules! message_settings {
             /// unknown names and placeholders, and texts that can become too long. docs/messages.md lists all of them.
             Common messages_dir: Option<PathBuf> = "";
 
+            /// How long an invitation can be used.
+            Common invitation_lifetime: TimeSpan<86_400_000, 7_776_000_000> = "7days";
+
+            /// Whether people may ask for a link when they have forgotten their password.
+            ///
+            /// It needs a provider of mails, the secrets key, `public_url` and the admin site, which has the page of the link. Without
+            /// one of them there are no such links.
+            Serve password_reset: bool = "true";
+
+            /// How long a link for a forgotten password can be used.
+            Serve password_reset_lifetime: TimeSpan<300_000, 86_400_000> = "30min";
+
+            /// How many links for a forgotten password one account gets in an hour. Requests beyond that get the same response, and
+            /// no link.
+            ///
+            /// Requests from each network that the user has signed in from count by themselves, so strangers cannot use up
+            /// the links of a user.
+            Serve password_resets_per_account: Number<1, 1000> = "5";
+
+            /// How many links for a forgotten password one client (an IPv4 address, or an IPv6 /64) gets in an hour, for all accounts.
+            Serve password_resets_per_client: Number<1, 100_000> = "20";
+
+            /// How long an e-mail address must have been the same before it gets a link for a forgotten password, and how long a number
+            /// or address that someone else than its user has set gets no one-time code.
+            ///
+            /// The user learns of the change before it can be used. Otherwise, who can change the address of an account, as with a stolen
+            /// token, could also change its password. Numbers and addresses that users set themselves get codes at once. A user who is
+            /// restored from the recycle bin waits as well; an import does not count.
+            Serve contact_settle: TimeSpan<0, 2_592_000_000> = "1day";
+
+            /// Whether people get a mail when their password, e-mail address or mobile number was changed, at the e-mail address that
+            /// they had before.
+            Common change_notices: bool = "true";
+
+            /// Whether people get a mail after a sign-in from a network (an IPv4 /24, or an IPv6 /64) that they did not use before.
+            ///
+            /// The first sign-in of a user causes no mail. Of each user, the last 20 addresses are remembered.
+            Serve network_notices: bool = "true";
+
             /// How many messages may wait in the outbox. Beyond that, requests that need a message get status 429.
             Common outbox_limit: Number<1, 1_000_000> = "10000";
 

@@ -31,6 +31,9 @@ pub(crate) struct Tx<'a> {
     reads: Option<&'a Counter>,
     /// The first error after which the transaction must not be committed, whatever its work makes of it.
     fatal: RefCell<Option<DatabaseError>>,
+    /// How many statements were run, for tests.
+    #[cfg(test)]
+    statements: Cell<u64>,
 }
 
 /// Statements that were sent and not awaited yet.
@@ -57,6 +60,8 @@ impl<'a> Tx<'a> {
             stop: None,
             reads: None,
             fatal: RefCell::default(),
+            #[cfg(test)]
+            statements: Cell::default(),
         }
     }
 
@@ -79,6 +84,7 @@ impl<'a> Tx<'a> {
             return self.execute(&sql).map(|_| ());
         };
         self.is_dirty.set(true);
+        self.count();
         let prepared = budget.run(driver, *timeout, |deadline| postgres::prepare(client, &sql, deadline));
         let prepared = self.note(prepared)?;
         let mut statement: PendingStatement<'_> = Box::pin(postgres::run(client, prepared, sql.into_args()));
@@ -168,6 +174,7 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and reads all its rows.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
+        self.count();
         if let Some(reads) = self.reads {
             reads.inc();
         }
@@ -186,7 +193,20 @@ impl<'a> Tx<'a> {
     /// Runs a statement that returns no rows. Returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &Sql) -> Result<u64, DatabaseError> {
         self.is_dirty.set(true);
+        self.count();
         self.note(self.link.execute(sql))
+    }
+
+    /// Counts a statement, for tests.
+    fn count(&self) {
+        #[cfg(test)]
+        self.statements.set(self.statements.get() + 1);
+    }
+
+    /// Returns how many statements were run.
+    #[cfg(test)]
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.get()
     }
 
     /// Remembers an error that concerns the whole transaction: one that passes, or damage.

@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use zeroize::Zeroizing;
+
 use super::error::Error;
-use super::model::{Timestamp, TokenKey};
+use super::model::{LinkKey, Timestamp, TokenKey};
 
 /// Returns the time, and generates what must be unpredictable.
 #[derive(Clone, Debug)]
@@ -78,6 +80,11 @@ impl Clock {
     /// Generates a token key.
     pub fn token_key(&self) -> Result<TokenKey, Error> {
         TokenKey::generate(fill)
+    }
+
+    /// Generates the key of a link.
+    pub fn link_key(&self) -> Result<LinkKey, Error> {
+        Ok(LinkKey::of_random(&Zeroizing::new(self.secret()?)))
     }
 
     /// Generates a salt for a password: 16 random bytes.

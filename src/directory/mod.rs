@@ -68,7 +68,7 @@ use self::model::{Channel, CodeLabels, CodeSettings};
 use self::password::Hasher;
 pub use self::refusals::Refusal;
 use self::settings::{ChangePolicy, OutboxPolicy};
-pub use self::settings::{MessageSettings, Settings};
+pub use self::settings::{LinkSettings, MessageSettings, Settings};
 use self::store::Store;
 pub use self::store::checkup::CommitSettings;
 pub use self::store::health::IntegrityReport;
@@ -136,6 +136,7 @@ impl Directory {
             keep_deleted_for: settings.keep_deleted_for,
             contact_needs_password: settings.contact_needs_password,
             outbox: Some(OutboxPolicy::new(&settings.messages, &clock)),
+            links: Arc::new(settings.links.clone()),
         };
         let server_id = clock.request_id();
         Ok(Self {

@@ -110,6 +110,8 @@ pub(super) fn restore(change: &Change<'_, '_>, id: UserId) -> Result<User, Error
     let user = User { updated_at: change.now, ..user };
     tx.insert_user(Some(id), &user, &password, made_here)?;
     users::note_returning_contacts(change, &user)?;
+    // Since when the address is the same, is not known any more.
+    tx.note_mail_change(id, change.now)?;
     for group in &user.groups {
         if tx.group(&GroupKey::Id(*group))?.is_some() {
             tx.add_member(*group, id)?;

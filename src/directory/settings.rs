@@ -44,6 +44,48 @@ pub struct Settings {
     pub messages: MessageSettings,
     /// How people sign in with a one-time code; `None` if they do not.
     pub codes: Option<CodeSettings>,
+    /// Links that are mailed to people, and notices.
+    pub links: LinkSettings,
+}
+
+/// The settings of links that are mailed to people, and of notices about their accounts.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// What the URL of a link begins with, without a slash at its end; `None` if there are no links.
+    pub base: Option<String>,
+    /// How long an invitation can be used.
+    pub invitation_lifetime: Duration,
+    /// Whether people may ask for a link when they have forgotten their password.
+    pub password_reset: bool,
+    /// How long such a link can be used.
+    pub password_reset_lifetime: Duration,
+    /// How many such links one account gets in an hour.
+    pub resets_per_account: u32,
+    /// How many such links one client gets in an hour, for all accounts.
+    pub resets_per_client: u32,
+    /// How long an e-mail address must have been the same before it gets such a link.
+    pub contact_settle: Duration,
+    /// Whether people get a notice when their password, e-mail address or mobile number was changed.
+    pub change_notices: bool,
+    /// Whether people get a notice after a sign-in from a new network.
+    pub network_notices: bool,
+}
+
+/// Without a base there are no links.
+impl Default for LinkSettings {
+    fn default() -> Self {
+        Self {
+            base: None,
+            invitation_lifetime: Duration::from_hours(7 * 24),
+            password_reset: true,
+            password_reset_lifetime: Duration::from_mins(30),
+            resets_per_account: 5,
+            resets_per_client: 20,
+            contact_settle: Duration::from_hours(24),
+            change_notices: true,
+            network_notices: true,
+        }
+    }
 }
 
 /// The settings of messages to people. By default none can be sent.
@@ -76,6 +118,8 @@ pub(super) struct ChangePolicy {
     pub(super) contact_needs_password: bool,
     /// What putting a message into the outbox needs.
     pub(super) outbox: Option<OutboxPolicy>,
+    /// Links that are mailed to people, and notices.
+    pub(super) links: Arc<LinkSettings>,
 }
 
 /// What putting a message into the outbox needs.

@@ -3,6 +3,7 @@
 mod contacts;
 mod details;
 mod first_admin;
+mod invited;
 mod rules;
 mod state;
 
@@ -19,7 +20,7 @@ pub(super) use self::state::{check_version, snapshot};
 use super::Directory;
 use super::access::{Action, Actor, Rights, Who, authorize};
 use super::audit::{self, AuditObject};
-use super::authentication::{PasswordProof, forget_attempts, write_password};
+use super::authentication::{PasswordProof, forget_attempts, notices, write_password};
 use super::avatars::{AvatarChange, NewAvatar};
 use super::change::{Change, Written};
 use super::error::Error;
@@ -322,9 +323,11 @@ pub(super) fn update(
         let attached = tx.existing_user_state(key)?;
         new = UserState { user: User { groups: attached.user.groups, ..new.user }, codes: attached.codes };
     }
+    let old = before.user.clone();
     let mut new = save(change, before, new, avatar)?;
     if let Some(hash) = hash {
         write_password(change, &new, hash)?;
+        notices::of_password(change, &old)?;
         new.updated_at = change.now;
         // Failures with the old password say nothing about the new one.
         forget_attempts(change, &new)?;
@@ -377,6 +380,7 @@ fn save(
     check_new_values(change, Some(&before.user), &new.user)?;
     change.tx.update_user(&new.user, Some(&before.user))?;
     note_contacts(change, &before.user, &new.user)?;
+    notices::of_contacts(change, &before.user, &new.user)?;
     let mut changes = audit::difference(old, now);
     if let (Some(changes), Some(avatar)) = (changes.as_object_mut(), avatar) {
         changes.insert("avatar".to_owned(), avatar);

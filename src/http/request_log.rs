@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::response::Response;
 use http::{Extensions, HeaderMap, Method, Request, StatusCode};
+use percent_encoding::percent_decode_str;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::MissedTickBehavior;
 use tracing::{Instrument, Level, Span};
@@ -29,6 +30,19 @@ use crate::telemetry::RequestLabels;
 
 /// How many characters of a path are logged. The path is the client's text, and the log must not grow with it.
 const LOGGED_PATH: usize = 256;
+
+/// What precedes the key of a link in a path, however it is written.
+const BEFORE_KEY: &str = "/password/";
+
+/// Returns a path as the log and the audit trail show it. The path of the page of a link is shown without its key.
+pub(super) fn logged_path(path: &str) -> String {
+    let decoded = percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+    let key = decoded.find(BEFORE_KEY).map(|at| at + BEFORE_KEY.len()).filter(|at| *at < decoded.len());
+    match key {
+        Some(at) => format!("{}[key]", decoded.get(..at).unwrap_or_default().escape_debug()),
+        None => path.chars().take(LOGGED_PATH).collect(),
+    }
+}
 
 /// What the log and the metrics need of a request.
 pub(super) struct RequestInfo {
@@ -55,7 +69,7 @@ impl RequestInfo {
             note_unreadable_client(app, client);
             (client.address, client.is_proxy)
         });
-        let path = request.uri().path().chars().take(LOGGED_PATH).collect();
+        let path = logged_path(request.uri().path());
         (Self { id, method: request.method().clone(), path, client, is_proxy }, span)
     }
 

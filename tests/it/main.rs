@@ -101,6 +101,7 @@ mod introspection;
 mod language;
 mod leaked_keys;
 mod linearizable;
+mod links;
 mod list_plans;
 mod listen;
 mod log_lines;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wardroom::config::Flags;
 
+use crate::links::with_mail;
 use crate::support::client::Connection;
 use crate::support::codes::{code_mac, code_target, with_codes};
 use crate::support::{Answer, Backend, Rows, Site, both, conformance};
@@ -109,8 +110,17 @@ const PARAMETERS: &[&str] = &[
 
 /// Operations on one's own record and on one other.
 fn of_one_user(operation: &Operation) -> bool {
-    ["users_create", "users_update", "users_destroy", "users_unlock", "users_me_update", "users_me_password"]
-        .contains(&operation.id.as_str())
+    [
+        "users_create",
+        "users_update",
+        "users_destroy",
+        "users_unlock",
+        "users_invite",
+        "users_uninvite",
+        "users_me_update",
+        "users_me_password",
+    ]
+    .contains(&operation.id.as_str())
 }
 
 fn of_many_users(operation: &Operation) -> bool {
@@ -198,10 +208,18 @@ struct Trial {
 impl Trial {
     async fn new(backend: Backend) -> Self {
         let flags = Flags::default().with("trusted_proxies", "");
-        let site = Site::with_settings(backend, flags, |settings| with_codes(settings, |_| {})).await;
+        let site = Site::with_settings(backend, flags, |settings| {
+            with_mail(settings);
+            with_codes(settings, |_| {});
+            // The tables of messages are not compared.
+            settings.links.change_notices = false;
+        });
+        let site = site.await;
         let rows = Rows::of(&site.database).await;
         let mut world = World::new();
         world.settle(&site, &rows).await;
+        rows.run(&world.links(site.backend())).await;
+        rows.keep().await;
         let connection = Connection::to(site.address).await;
         let (kept, statuses) = (rows.all().await, statuses(&rows).await);
         let faults = BTreeMap::new();
@@ -225,7 +243,8 @@ impl Trial {
     async fn last_event(&self) -> i64 {
         // A refusal is recorded later, after its answer. A look-up by a key is recorded, and changes nothing.
         let last = "SELECT CAST(e.id AS TEXT) FROM audit_events e \
-                    WHERE e.action NOT IN ('request.refused', 'token.refused', 'token.find') ORDER BY e.id DESC LIMIT 1";
+                    WHERE e.action NOT IN ('request.refused', 'token.refused', 'token.find', \
+                    'password_reset.refused') ORDER BY e.id DESC LIMIT 1";
         self.rows.texts(last).await[0].parse().unwrap()
     }
 
@@ -293,7 +312,9 @@ impl Trial {
         }
         if let Some(after) = after {
             // The caller of a sign-in is anonymous before it.
-            if ![What::SignIn, What::GiveCode, What::ReportLeak].contains(&rule(operation).1) {
+            let without_caller =
+                [What::SignIn, What::GiveCode, What::ReportLeak, What::AskForLink, What::UseLink];
+            if !without_caller.contains(&rule(operation).1) {
                 faults.extend(self.invariants(actor, &happened).await);
             }
             let changed = tables(&self.kept, &after);

@@ -66,7 +66,7 @@ pub async fn fill_every_table(database: &Database) -> String {
     let abandoned = groups.last().copied().unwrap().try_into().unwrap();
     drop(directory.delete_group(&operator(), &GroupKey::Id(abandoned)).await.unwrap());
     let bytes = if let Location::Sqlite(_) = database.location { "x'00ff80'" } else { "'\\x00ff80'" };
-    database.sql(&format!("INSERT INTO attempts VALUES ({bytes}, 3, 0, 9000000000000000); INSERT INTO known_addresses VALUES (7, '10.0.0.1', 1), (7, '2001:db8::', 2); INSERT INTO activity VALUES ('day', 0, 'key.unknown', 3); INSERT INTO saved_views SELECT min(id), '/admin/users', 'Staff', 'is_staff=true' FROM users; INSERT INTO unreferenced_media VALUES ('users/avatars/00.jpg', 1, 'waiting'); INSERT INTO code_failures VALUES (7, 3); INSERT INTO contact_changes VALUES (7, 'mail', 2), (7, 'sms', 1)")).await;
+    database.sql(&format!("INSERT INTO attempts VALUES ({bytes}, 3, 0, 9000000000000000); INSERT INTO known_addresses VALUES (7, '10.0.0.1', 1), (7, '2001:db8::', 2); INSERT INTO activity VALUES ('day', 0, 'key.unknown', 3); INSERT INTO saved_views SELECT min(id), '/admin/users', 'Staff', 'is_staff=true' FROM users; INSERT INTO unreferenced_media VALUES ('users/avatars/00.jpg', 1, 'waiting'); INSERT INTO mail_changes VALUES (7, 5); INSERT INTO code_failures VALUES (7, 3); INSERT INTO contact_changes VALUES (7, 'mail', 2), (7, 'sms', 1)")).await;
     key
 }
 

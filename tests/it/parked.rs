@@ -79,10 +79,19 @@ const OF_ADMINS: [&str; 3] = ["permissions_create", "permissions_update", "permi
 /// Operations that need nothing but an account.
 const OF_ANYBODY: [&str; 4] = ["auth_sign_out", "users_me_sign_out", "users_me_password", "me_tokens_revoke"];
 
+/// They need a server that sends mails: see `links::a_parked_invitation_is_decided_at_its_end`.
+const BY_MAIL: &[&str] = &["users_invite", "users_uninvite"];
+
 /// Done without a token: see `finding_02_a_parked_sign_in_is_decided_at_its_end`,
 /// `a_parked_report_of_a_leak_ends_what_is_still_valid`, and in `codes` `what_changed_since_the_code_was_sent_counts`.
-const NOT_BY_TOKEN: &[&str] =
-    &["auth_password_sign_in", "auth_leaked", "auth_code_request", "auth_code_verify"];
+const NOT_BY_TOKEN: &[&str] = &[
+    "auth_password_sign_in",
+    "auth_password_forgot",
+    "auth_password_reset",
+    "auth_leaked",
+    "auth_code_request",
+    "auth_code_verify",
+];
 
 /// Sent with POST, and changes nothing.
 const READS: &[&str] = &["auth_introspect"];
@@ -105,7 +114,8 @@ static WRITING: LazyLock<Vec<(String, String, String)>> = LazyLock::new(|| {
 #[test]
 fn every_writing_operation_is_parked() {
     let documented: BTreeSet<_> = WRITING.iter().map(|(id, ..)| id.clone()).collect();
-    let parked = PARKED.iter().map(|(id, _)| *id).chain(NOT_BY_TOKEN.iter().chain(READS).copied());
+    let parked =
+        PARKED.iter().map(|(id, _)| *id).chain(NOT_BY_TOKEN.iter().chain(READS).chain(BY_MAIL).copied());
     assert_eq!(parked.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
 }
 

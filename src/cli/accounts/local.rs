@@ -1,5 +1,7 @@
 //! The account service in the database of the settings.
 
+mod invitations;
+
 use std::io::Write;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 //! Never in here: a rule, or text about what was done.
 
 mod client;
+mod invitations;
 mod local;
 mod picture;
 mod remote;

@@ -40,6 +40,10 @@ impl RemoteRow<'_> {
         rows.iter().map(|row| read(&RemoteRow(row))).collect()
     }
 
+    pub(super) fn expires_at(&self) -> Result<Option<Timestamp>, CliError> {
+        self.field("expires_at")
+    }
+
     pub(super) fn user(&self) -> Result<User, CliError> {
         let groups: Vec<i64> = self.field("groups")?;
         let groups = groups.into_iter().map(|id| GroupId::try_from(id).map_err(|_| unreadable("groups")));

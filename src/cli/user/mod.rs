@@ -3,6 +3,7 @@
 mod access;
 mod avatar;
 mod bin;
+mod invite;
 mod list;
 mod show;
 mod view;
@@ -39,6 +40,10 @@ pub(super) enum UserVerb {
     Enable(Activation),
     /// Set a new password for a user, revoke the user's tokens and forget failed sign-ins.
     SetPassword(SetPassword),
+    /// Send users who have no password a link by mail to choose one. It ends the link that was sent before.
+    Invite(NamedUsers),
+    /// Revoke the pending invitations of users.
+    Uninvite(NamedUsers),
     /// Forget the failed sign-ins of users, so that the next one need not wait.
     Unlock(NamedUsers),
     /// Revoke all tokens of users and end all of their sign-ins.
@@ -64,6 +69,8 @@ pub(super) async fn run(verb: UserVerb, accounts: &Accounts) -> Result<Report, C
         UserVerb::Disable(args) => write::activate(accounts, args, false).await,
         UserVerb::Enable(args) => write::activate(accounts, args, true).await,
         UserVerb::SetPassword(args) => access::set_password(accounts, args).await,
+        UserVerb::Invite(args) => invite::invite(accounts, args).await,
+        UserVerb::Uninvite(args) => invite::uninvite(accounts, args).await,
         UserVerb::Unlock(args) => access::unlock(accounts, args).await,
         UserVerb::SignOut(args) => access::sign_out(accounts, args).await,
         UserVerb::Delete(args) => bin::delete(accounts, args).await,

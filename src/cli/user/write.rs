@@ -76,6 +76,9 @@ pub(in crate::cli) struct AddUser {
     /// Read the password from the first line of standard input.
     #[arg(long)]
     password_stdin: bool,
+    /// Send the user a link by mail to choose a password. It needs --email. `user invite` sends it again.
+    #[arg(long, requires = "email", conflicts_with_all = ["password", "password_stdin"])]
+    invite: bool,
 }
 
 /// Optional fields of a user.
@@ -124,7 +127,8 @@ pub(in crate::cli) struct Activation {
 }
 
 pub(super) async fn add(accounts: &Accounts, args: AddUser) -> Result<Report, CliError> {
-    let AddUser { username, details, avatar, switches, group, permission, password, password_stdin } = args;
+    let AddUser { username, details, avatar, switches, group, permission, password, password_stdin, invite } =
+        args;
     let avatar = avatar.read()?;
     let mut names = Names::new(accounts);
     let (groups, permissions) = (names.groups(&group).await?, names.permissions(&permission).await?);
@@ -141,10 +145,11 @@ pub(super) async fn add(accounts: &Accounts, args: AddUser) -> Result<Report, Cl
         ..details.draft()
     };
     let user = match avatar {
+        avatar if invite => accounts.create_invited_user(&draft, avatar).await?,
         Some(avatar) => accounts.create_user_with(&draft, password, avatar).await?,
         None => accounts.create_user(&draft, password).await?,
     };
-    Ok(done("Added", &[user]))
+    Ok(done(if invite { "Added and invited" } else { "Added" }, &[user]))
 }
 
 pub(super) async fn edit(accounts: &Accounts, args: EditUser) -> Result<Report, CliError> {

@@ -196,6 +196,11 @@ impl Attempt {
         self.share.clone()
     }
 
+    /// The client's network, if it is known.
+    pub(super) fn network(&self) -> Option<IpAddr> {
+        self.network
+    }
+
     /// Takes the counts back, since the password or code was right. The client is known from now on. Wrong codes no longer
     /// count.
     pub(super) fn succeeded(&self, tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), Error> {

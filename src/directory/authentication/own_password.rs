@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::attempts::ClaimedAccount;
+use super::notices;
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, Who, authorize};
 use crate::directory::audit::{self, AuditObject};
@@ -39,6 +40,7 @@ impl Directory {
             proof.check(change)?;
             let user = change.tx.existing_user(&UserKey::Id(user.id))?;
             write_password(change, &user, &hash)?;
+            notices::of_password(change, &user)?;
             if sign_out_others {
                 let ended = change.tx.revoke_sign_ins(user.id, Some(token), change.now)?;
                 let details = json!({ "everywhere": "others", "ended": ended });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::attempts::ClaimedAccount;
+use super::notices;
 use crate::directory::Directory;
 use crate::directory::access::{Action, Actor, Origin, Who};
 use crate::directory::audit::{self, AuditObject};
@@ -176,6 +177,7 @@ impl Directory {
         let token = self.change(&actor, move |change| {
             let token = issue_sign_in(change, &known, hash.as_deref(), (&key, &kind), lifetime)?;
             if token.is_some() {
+                notices::of_network(change, known.id, attempt.network())?;
                 attempt.succeeded(change.tx, known.id, change.now)?;
             }
             Ok(token)

@@ -14,6 +14,7 @@ mod id;
 mod identity;
 mod identity_change;
 mod key;
+mod link;
 mod message;
 mod narrowing;
 mod permission;
@@ -47,6 +48,7 @@ pub use id::{GroupId, PermissionId, TokenId, UserId};
 pub use identity::{Bearer, Identity, NamedIdentity};
 pub(super) use identity_change::IdentityChange;
 pub use key::{GroupKey, PermissionKey, UserKey};
+pub use link::{LinkKey, LinkKind, LinkState, SentLink};
 pub use message::{
     AttemptEffect, AttemptResult, Channel, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
     LeasedMessage, Locale, MessageKind, NewMessage, OutboxCount, masked,

@@ -83,6 +83,11 @@ pub enum PasswordCheck {
     RightButOutdated,
 }
 
+/// Whether a stored password can match anything that is typed.
+pub(super) fn has_password(stored: &str) -> bool {
+    !matches!(EncodedPassword::parse(stored), Err(Unmatched::Unusable))
+}
+
 /// Returns the name of a stored password's algorithm, or `none` if there is no password, and whether the encoding is
 /// supported. A name that is not one of Django's is returned as `unknown`: it may be a password in clear text.
 pub(super) fn encoding(stored: &str) -> (&'static str, bool) {

@@ -132,6 +132,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0021_codes.sql"),
         postgres: include_str!("../../../migrations/postgres/0021_codes.sql"),
     },
+    Migration {
+        version: 22,
+        name: "links",
+        sqlite: include_str!("../../../migrations/sqlite/0022_links.sql"),
+        postgres: include_str!("../../../migrations/postgres/0022_links.sql"),
+    },
 ];
 
 /// What runs before released migrations that stop at data that they do not expect.

@@ -31,6 +31,7 @@ pub(super) mod groups;
 pub(super) mod health;
 pub(super) mod identities;
 mod import_rows;
+pub(super) mod links;
 mod new_ids;
 pub(super) mod numbered;
 pub(super) mod outbox;

@@ -9,7 +9,7 @@ use crate::database::Location;
 use crate::database::testing::at_both;
 use crate::directory::clock::Clock;
 use crate::directory::model::Rates;
-use crate::directory::{MessageSettings, Settings};
+use crate::directory::{LinkSettings, MessageSettings, Settings};
 
 /// Runs `test` with a new, empty account database in SQLite, then in PostgreSQL.
 pub(in crate::directory) async fn on_both(test: impl AsyncFn(Settings)) {
@@ -33,6 +33,7 @@ async fn made(location: Location) -> Settings {
         serve_stale_for: Duration::ZERO,
         messages: MessageSettings::default(),
         codes: None,
+        links: LinkSettings::default(),
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings

@@ -85,10 +85,9 @@ impl Problems {
         Self(vec![FieldProblem { field: String::new(), label: "", text: text.into(), help: None }])
     }
 
-    /// One problem of one field.
-    pub(super) fn of_field(field: &str, text: impl Into<String>) -> Self {
-        let (field, text) = (field.to_owned(), text.into());
-        Self(vec![FieldProblem { field, label: "", text, help: None }])
+    /// One problem of a field.
+    pub(super) fn of_field(field: &str, label: &'static str, text: &str) -> Self {
+        Self(vec![FieldProblem { field: field.to_owned(), label, text: text.to_owned(), help: None }])
     }
 
     /// The last proof of who the person is, is too old for this. The proof is given in another tab, so that the form stays.

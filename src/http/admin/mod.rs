@@ -37,6 +37,7 @@ mod event_words;
 mod events;
 mod fields;
 mod filters;
+mod forgot;
 mod form;
 mod group;
 mod group_delete;
@@ -51,6 +52,7 @@ mod notes;
 mod objects;
 mod overview;
 mod page;
+mod password_link;
 mod permission;
 mod permission_edit;
 mod permissions;
@@ -100,6 +102,7 @@ use super::app::App;
 use super::body::BodyLimit;
 use super::error::ApiError;
 use super::pipeline::{with_bearer, with_reason};
+use super::request_log::logged_path;
 use super::resource::RouteName;
 use super::site::Site;
 use super::throttle::{self, CountedRequest};
@@ -133,6 +136,8 @@ fn sign_in_routes() -> Router<App> {
         .route("/admin/sign-out", post(sign_in::sign_out))
         .route("/admin/confirm", get(confirm::show).post(confirm::submit))
         .route("/admin/set-up", get(set_up::show).post(set_up::submit))
+        .route(forgot::FORGOT, get(forgot::show).post(forgot::submit))
+        .route("/admin/password/{key}", get(password_link::show).post(password_link::submit))
         .route("/admin/look", post(look_form::change))
         .route("/admin/views", post(views::save))
         .route("/admin/views/remove", post(views::remove))
@@ -293,7 +298,7 @@ async fn check_same_origin(app: &App, parts: &Parts, site: &Site, session: &Sess
     // What the session of a person was used for is recorded with that person, by the front.
     if session.identity.is_none() {
         let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
-        let request = format!("{} {}", parts.method, parts.uri.path());
+        let request = format!("{} {}", parts.method, logged_path(parts.uri.path()));
         app.directory().note_refused_stranger(&origin, request, same_origin::REFUSED).await;
     }
     Err(ApiError::Forbidden(same_origin::REFUSED.to_owned()))

@@ -12,6 +12,16 @@ pub(super) struct Note {
 
 const NOTES: &[Note] = &[
     Note { name: "signed-out", text: "You are signed out." },
+    Note {
+        name: "link-asked",
+        text: "If an account has this name or address, a link is on its way to its e-mail address.",
+    },
+    Note {
+        name: "password-chosen",
+        text: "Your password is set, and all your sessions are ended. Sign in with the new password.",
+    },
+    Note { name: "invited", text: "The invitation is on its way." },
+    Note { name: "invitation-revoked", text: "The invitation is revoked. Its link does not work any more." },
     Note { name: "session-ended", text: "The session is ended. Its key is refused from now on." },
     Note { name: "signed-out-everywhere", text: "All sessions and tokens of this person are ended." },
     Note { name: "others-signed-out", text: "Your other sessions are ended." },

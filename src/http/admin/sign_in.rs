@@ -43,6 +43,8 @@ struct SignInPage {
     is_closed: bool,
     /// The page for signing in with a code, if there is one.
     by_code: Option<String>,
+    /// Whether people can ask for a link when they have forgotten their password.
+    can_ask: bool,
 }
 
 impl SignInPage {
@@ -56,6 +58,7 @@ impl SignInPage {
             username: String::new(),
             next,
             is_closed: SessionCookie::of(app, &request.site).is_none(),
+            can_ask: app.directory().resets_passwords(),
         }
     }
 }

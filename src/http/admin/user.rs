@@ -44,6 +44,8 @@ struct UserPage {
     can_make_admin: bool,
     can_edit: bool,
     can_delete: bool,
+    /// Whether an invitation can be sent and revoked.
+    can_invite: bool,
     can_change_groups: bool,
     can_issue: bool,
     can_change_tokens: bool,
@@ -126,6 +128,7 @@ pub(super) async fn show(
     let id = user_id(&id)?;
     let details = app.directory().user_details(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
     let mut view = UserPage::new(&visit, &details);
+    view.can_invite = view.can_edit && !view.is_self && can_invite(&app, &details.user);
     view.picture = picture::url(&app, &visit, &details.user, 128);
     if holds_permission::<ReadTokens>(&visit.identity) {
         let listed = app.directory().list_tokens(&visit.actor, &active_tokens(id)).await?;
@@ -134,6 +137,11 @@ pub(super) async fn show(
     }
     view.events = events_of_user(&app, &visit, id, EVENTS_MAX).await?;
     page(StatusCode::OK, &view)
+}
+
+/// Whether the page offers an invitation: to who never signed in. The use case decides again, with all that it needs.
+fn can_invite(app: &App, user: &User) -> bool {
+    app.directory().why_no_links().is_none() && user.last_login.is_none() && user.is_active
 }
 
 /// Whether the page offers what needs this permission. Only admins change admins.
@@ -159,6 +167,7 @@ impl UserPage {
             can_make_admin: visit.identity.user.is_admin && !user.is_admin,
             can_edit: may::<UpdateUser>(visit, user),
             can_delete: may::<DeleteUser>(visit, user),
+            can_invite: false,
             can_change_groups: may::<ChangeMembers>(visit, user),
             can_issue: is_self || may::<IssueToken>(visit, user),
             can_change_tokens: is_self || may::<UpdateToken>(visit, user),

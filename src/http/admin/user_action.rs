@@ -29,6 +29,8 @@ enum UserAction {
     Unlock,
     TakeAdmin,
     Delete,
+    Invite,
+    Uninvite,
 }
 
 /// How a page names an action.
@@ -109,6 +111,33 @@ const ACTIONS: &[ActionWords] = &[
     },
 ];
 
+/// What concerns the invitation of a user. It needs a recent proof, as a new password does.
+const INVITATIONS: &[ActionWords] = &[
+    ActionWords {
+        action: UserAction::Invite,
+        path: "invite",
+        title: ["Send an invitation to", "?"],
+        happens: &[
+            ("user", "A mail goes to the e-mail address of the account, with a link to choose a password."),
+            ("clock", "The link works once, and for a limited time. It ends a link that was sent before."),
+            ("lock", "A new password, another e-mail address or a deactivation ends it."),
+        ],
+        buttons: ["Send the invitation", "Send nothing"],
+        done: "invited",
+    },
+    ActionWords {
+        action: UserAction::Uninvite,
+        path: "uninvite",
+        title: ["Revoke the invitation of", "?"],
+        happens: &[
+            ("lock", "The link that was sent no longer works."),
+            ("undo", "You can send another invitation at any time."),
+        ],
+        buttons: ["Revoke the invitation", "Keep it"],
+        done: "invitation-revoked",
+    },
+];
+
 /// A deletion where the recycle bin keeps nothing.
 const DELETE_PERMANENTLY: ActionWords = ActionWords {
     action: UserAction::Delete,
@@ -122,7 +151,8 @@ const DELETE_PERMANENTLY: ActionWords = ActionWords {
 impl ActionWords {
     /// The action of a path, if the person holds the right to it. The use case decides again, with all that is concerned.
     fn of(path: &str, app: &App, visit: &Visit) -> Result<&'static Self, ApiError> {
-        let words = ACTIONS.iter().find(|words| words.path == path).ok_or(ApiError::NotFound)?;
+        let mut all = ACTIONS.iter().chain(INVITATIONS);
+        let words = all.find(|words| words.path == path).ok_or(ApiError::NotFound)?;
         match words.action {
             UserAction::Delete => check_right(holds_permission::<DeleteUser>(&visit.identity))?,
             UserAction::TakeAdmin if !visit.identity.user.is_admin => {
@@ -148,6 +178,7 @@ struct ActionPage {
     words: &'static ActionWords,
     deletion: Option<Deletion>,
     attempts: Vec<ShownAttempts>,
+    invitation: Option<ShownInvitation>,
 }
 
 /// What a deletion ends and keeps.
@@ -157,6 +188,16 @@ struct Deletion {
     groups: usize,
     /// Until when it can be taken back; `None` if nothing is kept.
     until: Option<When>,
+}
+
+/// The last invitation of a user.
+struct ShownInvitation {
+    state: &'static str,
+    sent: Option<When>,
+    by: String,
+    ends: Option<When>,
+    /// Where a new one goes.
+    email: String,
 }
 
 /// Failed sign-ins from one network.
@@ -222,7 +263,29 @@ async fn view(
         words,
         deletion: deletion(app, visit, words.action, user).await?,
         attempts: attempts(app, visit, words.action, user).await?,
+        invitation: invitation(app, visit, words.action, user).await?,
     })
+}
+
+/// The invitation of a user, and where a new one goes; `None` for actions that are about something else.
+async fn invitation(
+    app: &App,
+    visit: &Visit,
+    action: UserAction,
+    user: &User,
+) -> Result<Option<ShownInvitation>, ApiError> {
+    if !matches!(action, UserAction::Invite | UserAction::Uninvite) {
+        return Ok(None);
+    }
+    let status = app.directory().invitation(&visit.actor, &UserKey::Id(user.id)).await?;
+    let (now, last) = (visit.request.now, status.last.as_ref());
+    Ok(Some(ShownInvitation {
+        state: status.state(),
+        sent: When::maybe(last.map(|link| link.created_at), now),
+        by: last.map(|link| link.made_by.clone()).unwrap_or_default(),
+        ends: When::maybe(last.map(|link| link.expires_at), now),
+        email: user.email.clone().unwrap_or_default(),
+    }))
 }
 
 /// What the deletion of a user ends and keeps; `None` for other actions.
@@ -271,7 +334,8 @@ pub(super) async fn ask(
     if user.is_admin && !visit.identity.user.is_admin {
         return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
     }
-    match visit.proof_first().filter(|_| words.done == DELETE_PERMANENTLY.done) {
+    let needs_proof = [DELETE_PERMANENTLY.done, "invited", "invitation-revoked"].contains(&words.done);
+    match visit.proof_first().filter(|_| needs_proof) {
         Some(first) => Ok(first),
         None => page(StatusCode::OK, &view(&app, &visit, &user, words, Problems::default()).await?),
     }
@@ -309,6 +373,8 @@ async fn done(app: &App, visit: &Visit, action: UserAction, id: UserId) -> Resul
     let draft = match action {
         UserAction::Delete => return directory.delete_user(actor, &key).await.map(|_| ()),
         UserAction::Unlock => return directory.unlock_users(actor, vec![key]).await.map(|_| ()),
+        UserAction::Invite => return directory.invite_users(actor, vec![key]).await.map(|_| ()),
+        UserAction::Uninvite => return directory.revoke_invitations(actor, vec![key]).await.map(|_| ()),
         UserAction::Deactivate => UserDraft { is_active: Some(false), ..UserDraft::default() },
         UserAction::Activate => UserDraft { is_active: Some(true), ..UserDraft::default() },
         UserAction::TakeAdmin => UserDraft { is_admin: Some(false), ..UserDraft::default() },

@@ -18,6 +18,7 @@ use super::user_conflict;
 use super::user_values::UserValues;
 use super::visit::{Visit, VisitWith, check_right};
 use super::words::display_name;
+use crate::directory::Written;
 use crate::directory::access::{CreateUser, ReadUsers, UpdateUser, holds_permission};
 use crate::directory::error::{Denial, Error};
 use crate::directory::model::{Expected, User, UserId, UserKey, Violation};
@@ -69,6 +70,9 @@ struct UserFormPage {
     /// Values of the version that the form was made from.
     was: Vec<(String, String)>,
     etag: String,
+    /// Whether the form of a new user offers an invitation, and whether it is chosen.
+    can_invite: bool,
+    invites: bool,
 }
 
 impl UserFormPage {
@@ -84,14 +88,17 @@ impl UserFormPage {
             is_staff: values.is_staff,
             was: Vec::new(),
             etag: String::new(),
+            can_invite: false,
+            invites: false,
             problems,
         }
     }
 
-    fn of_new(visit: &Visit, values: &UserValues, problems: Problems) -> Self {
+    fn of_new(app: &App, visit: &Visit, values: &UserValues, invites: bool, problems: Problems) -> Self {
         let mut form = Self::new(visit, "New user".to_owned(), values, problems);
         form.fields.push(ShownField::new(PASSWORD, "", &form.problems));
-        form
+        let can_invite = app.directory().why_no_links().is_none();
+        Self { can_invite, invites, ..form }
     }
 
     /// The form of a user. `was` are the values of the version `etag`.
@@ -123,22 +130,24 @@ fn labels() -> Vec<(&'static str, &'static str)> {
 }
 
 /// `GET /admin/users/new`.
-pub(super) async fn show_new(visit: Visit) -> Result<Response, ApiError> {
+pub(super) async fn show_new(State(app): State<App>, visit: Visit) -> Result<Response, ApiError> {
     check_right(holds_permission::<CreateUser>(&visit.identity))?;
-    page(StatusCode::OK, &UserFormPage::of_new(&visit, &UserValues::of_new(), Problems::default()))
+    let form = UserFormPage::of_new(&app, &visit, &UserValues::of_new(), false, Problems::default());
+    page(StatusCode::OK, &form)
 }
 
 /// What was typed into the form of a new user.
 pub(super) struct TypedUser {
     values: UserValues,
     password: Option<Password>,
+    invites: bool,
 }
 
 impl FormValues for TypedUser {
     fn read(fields: &mut Fields) -> Self {
         let values = UserValues::read(fields, "").unwrap_or_else(UserValues::of_new);
         let password = fields.text("password").filter(|text| !text.is_empty()).map(Password::new);
-        Self { values, password }
+        Self { values, password, invites: fields.boolean("invite").unwrap_or_default() }
     }
 }
 
@@ -146,16 +155,36 @@ impl FormValues for TypedUser {
 pub(super) async fn create(
     State(app): State<App>,
     visit: Visit,
-    Typed(TypedUser { values, password }): Typed<TypedUser>,
+    Typed(TypedUser { values, password, invites }): Typed<TypedUser>,
 ) -> Result<Response, ApiError> {
-    match app.directory().create_user(&visit.actor, &values.draft(), password).await {
+    match created(&app, &visit, &values, password, invites).await {
         // Who may create users may still not read them.
         Ok(user) if !user.is_readable => Ok(see_other("/admin?done=user-created")),
         Ok(user) => Ok(see_other(&format!("/admin/users/{}?done=user-created", user.id))),
         Err(error) => {
             let (status, problems) = refused(error, &labels())?;
-            page(status, &UserFormPage::of_new(&visit, &values, problems))
+            page(status, &UserFormPage::of_new(&app, &visit, &values, invites, problems))
         }
+    }
+}
+
+/// Creates the user: with a password, with an invitation to choose one, or with neither.
+async fn created(
+    app: &App,
+    visit: &Visit,
+    values: &UserValues,
+    password: Option<Password>,
+    invites: bool,
+) -> Result<Written<User>, Error> {
+    let draft = values.draft();
+    match (invites, password) {
+        (true, Some(_)) => {
+            let text =
+                "An invited person chooses the password: leave it empty, or send no invitation.".to_owned();
+            Err(Error::invalid(PASSWORD.0, &Violation::Other(text)))
+        }
+        (true, None) => app.directory().create_invited_user(&visit.actor, &draft, None).await,
+        (false, password) => app.directory().create_user(&visit.actor, &draft, password).await,
     }
 }
 

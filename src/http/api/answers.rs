@@ -101,6 +101,15 @@ pub(super) enum BulkRefusals {
     UnsupportedMediaType(Detail),
 }
 
+/// Further errors of an operation that a rule may refuse.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "the variants are read by the derive alone")]
+pub(super) enum RuleRefusals {
+    /// The user cannot be invited now; the text says why, by field.
+    #[response(status = 400)]
+    Refused(FieldErrors),
+}
+
 /// Further errors of an operation that restores an object.
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "the variants are read by the derive alone")]

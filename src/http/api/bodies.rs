@@ -1,12 +1,14 @@
 //! The bodies of requests, for the OpenAPI document: which fields an operation reads, which of them it needs, their
 //! lengths, choices and nulls. `body::Fields` reads them; `tests/it/api_document.rs` checks that both agree.
 
+mod links;
 mod services;
 mod sign_in;
 
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
+pub(super) use self::links::{ForgottenPassword, InvitationField, PasswordByLink};
 pub(super) use self::services::{IntrospectionRequest, LeakedKeys};
 pub(super) use self::sign_in::{CodeBody, CodeTargetBody, SignInBody, SignOutBody};
 use super::samples;
@@ -143,6 +145,8 @@ pub(super) struct NewUser {
     /// A user without a password can only use tokens.
     #[schema(required = false, min_length = 1, max_length = 1024)]
     password: String,
+    #[serde(flatten)]
+    invitation: InvitationField,
     #[serde(flatten)]
     rights: RightsFields,
 }

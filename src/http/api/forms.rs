@@ -3,7 +3,7 @@
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-use super::bodies::{CredentialFields, PersonalFields, RightsFields};
+use super::bodies::{CredentialFields, InvitationField, PersonalFields, RightsFields};
 
 /// The avatar in a form.
 fn picture() -> Object {
@@ -56,6 +56,8 @@ pub(super) struct NewUserForm {
     /// A user without a password can only use tokens.
     #[schema(required = false, min_length = 1, max_length = 1024)]
     password: String,
+    #[serde(flatten)]
+    invitation: InvitationField,
     #[serde(flatten)]
     rights: RightsFields,
     #[serde(flatten)]

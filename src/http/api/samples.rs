@@ -56,6 +56,8 @@ pub const PASSWORD: &str = "nine lanterns above the harbour";
 pub const NEW_PASSWORD: &str = "ten lanterns below the harbour";
 /// The key of a token.
 pub const KEY: &str = "wrd_1vkoV9B3UiVgXyqGgYS4vZ0pLwzrTN2mFINE";
+/// The key of a link, which no user has.
+pub const LINK_KEY: &str = "c2hvd24gaW4gdGhlIGRvY3VtZW50YXRpb24gYWxvbmU";
 /// The key of the documentation's example, whose owner is [`USER`].
 pub const EXAMPLE_KEY: &str = "f4e75eab6e0f663a972d145478d6fc4b81762070";
 /// The mobile number of [`USER`].

@@ -16,7 +16,7 @@ use super::list_request::ListRequest;
 use super::samples;
 use super::view::{FailedAttempts, Listing, Unlocked, UserDetail, UserItem};
 use crate::directory::access::{CreateUser, DeleteUser, ReadUsers, UpdateUser};
-use crate::directory::model::{Expected, User, UserId, UserKey};
+use crate::directory::model::{Expected, User, UserId, UserKey, Violation};
 use crate::directory::password::Password;
 use crate::directory::query::UserQuery;
 use crate::directory::users::{Passwords, UserDetails};
@@ -27,6 +27,9 @@ use crate::http::caller::Require;
 use crate::http::conditions::{IfMatch, tagged};
 use crate::http::error::{ApiError, answer, no_content};
 use crate::http::site::Site;
+
+/// Why a new user gets no invitation and a password.
+const INVITED_WITH_PASSWORD: &str = "An invited user chooses the password: leave it out, or do not invite.";
 
 /// Parses the user id from the path; anything that is not an id is a 404.
 pub(super) fn user_id(id: &str) -> Result<UserId, ApiError> {
@@ -65,7 +68,8 @@ pub(super) async fn list(
 
 /// Create User
 ///
-/// Create a user. For {callers}, who cannot give a right that they do not hold.
+/// Create a user. For {callers}, who cannot give a right that they do not hold. With `invite`, the user gets a mail with a
+/// link to choose a password.
 #[utoipa::path(
     post,
     path = "/api/users",
@@ -90,10 +94,17 @@ pub(super) async fn create(
     let draft = full_user_draft(&mut fields);
     let avatar = change_of_avatar(&app, &site, &mut fields, async { Ok(None) }).await?;
     let password = fields.text("password").map(Password::new);
+    let invite = fields.boolean("invite").unwrap_or(false);
     let named = FieldSelection::written(&fields);
     fields.require("username", draft.username.is_some());
+    if invite && password.is_some() {
+        fields.refuse("password", &Violation::Other(INVITED_WITH_PASSWORD.to_owned()));
+    }
     fields.end()?;
-    let user = app.directory().create_user_with(&actor, &draft, password, avatar).await?;
+    let user = match invite {
+        true => app.directory().create_invited_user(&actor, &draft, avatar).await?,
+        false => app.directory().create_user_with(&actor, &draft, password, avatar).await?,
+    };
     written(&app, StatusCode::CREATED, user, &named, &site).await
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::operations::Operation;
 use super::rules::{Body, NO_RULE, Need, What, may_enter, now, rule};
 use super::world::{
-    AWAY, Actor, CODE, CODE_OWNER, HERE, PASSWORD, Person, RARE, Token, World, mobile_number, permission,
-    username,
+    AWAY, Actor, CODE, CODE_OWNER, HERE, LINK_KEY, PASSWORD, Person, RARE, Token, World, mobile_number,
+    permission, username,
 };
 
 /// The object that an operation's path names.
@@ -251,6 +251,7 @@ fn required(operation: &Operation) -> Body {
         }
         What::SignIn => json!({"username": "m.other.plain", "password": PASSWORD}),
         What::AskCode => json!({"mobile_number": "+49 711 5555555"}),
+        What::UseLink => json!({"key": LINK_KEY, "password": "another unlikely phrase"}),
         _ => json!({}),
     })
 }
@@ -319,6 +320,12 @@ fn values(world: &World, actor: &Actor, operation: &Operation, target: &Target, 
         What::ChangeMyPassword => of_password(field),
         What::SignIn => of_sign_in(world, field),
         What::AskCode | What::GiveCode => of_code(world, field),
+        What::AskForLink => of_forgotten(world, field),
+        What::UseLink => Some(match field {
+            "key" => vec![json!({field: "b".repeat(43)}), json!({field: "no key"})],
+            "password" => vec![json!({field: "yet another phrase"})],
+            _ => return Vec::new(),
+        }),
         What::Introspect | What::ReportLeak => Some(of_keys(world, what, field)),
         What::FindToken => (field == "key").then(|| {
             let keys =
@@ -388,6 +395,11 @@ fn of_user(
         // No user in this world has one. `avatars` tries pictures.
         "avatar" => vec![json!({field: null}), json!({field: "a.png"})],
         "gender" => vec![json!({field: "other"}), json!({field: null})],
+        "invite" => vec![
+            json!({field: true}),
+            json!({field: false}),
+            json!({field: true, "email": "fresh@example.com"}),
+        ],
         "is_active" | "is_staff" | "is_admin" | "sign_out" => {
             vec![json!({field: true}), json!({field: false})]
         }
@@ -512,6 +524,20 @@ fn of_code(world: &World, field: &str) -> Option<Vec<Value>> {
         }
         "email" => vec![json!({field: "m.other.plain@example.com"})],
         "code" => vec![json!({field: "543210"})],
+        _ => return None,
+    })
+}
+
+fn of_forgotten(world: &World, field: &str) -> Option<Vec<Value>> {
+    let names = ["admin", "other plain", "strong", "other inactive", "deleted plain"];
+    let names = names.map(|name| username(world.person(name)));
+    let names = names.into_iter().chain(["m.unknown".to_owned()]);
+    Some(match field {
+        "username" => names.map(|name| json!({field: name})).collect(),
+        "email" => names
+            .map(|name| json!({field: format!("{}@example.com", name.to_uppercase())}))
+            .chain([json!({field: "m.admin@example.com", "username": "m.admin"})])
+            .collect(),
         _ => return None,
     })
 }

@@ -14,7 +14,8 @@ type Row = Map<String, Value>;
 const DERIVED: [&str; 7] =
     ["username_key", "email_key", "name_key", "search_key", "users_count", "made_here", "ends_by"];
 /// Columns whose value cannot be predicted, or does not matter.
-const NOT_TOLD: [&str; 6] = ["updated_at", "last_login", "revoked_at", "expires_at", "password", "remains"];
+const NOT_TOLD: [&str; 8] =
+    ["updated_at", "last_login", "revoked_at", "expires_at", "password", "remains", "used_at", "ended_at"];
 
 /// The lines that only one of two texts has; each text is sorted by bytes.
 fn differing<'t>(before: &'t str, after: &'t str) -> (Vec<&'t str>, Vec<&'t str>) {
@@ -79,6 +80,7 @@ fn name(table: &str, row: &Row) -> String {
         "user_permissions" => &["user_id", "permission_id"],
         "group_permissions" => &["group_id", "permission_id"],
         "deleted_memberships" => &["group_id", "user_id"],
+        "links" => &["user_id", "kind"],
         _ => &["id"],
     };
     let key: Vec<_> = key.iter().map(|column| row[*column].to_string()).collect();
@@ -176,6 +178,7 @@ fn added(
                 row["allowed_networks"]
             ));
         }
+        "links" if row["user_id"].as_i64().unwrap() > last => drop(changes.insert("links new".to_owned())),
         "permissions" => {
             changes.insert(format!("permissions new code={} name={}", row["code"], row["name"]));
         }

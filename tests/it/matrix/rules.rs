@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::cells::Target;
 use super::operations::Operation;
 use super::world::{
-    Actor, CODE, CODE_OWNER, Codes, END, Narrow, PASSWORD, Person, Token, World, mobile_number, permission,
-    username,
+    Actor, CODE, CODE_OWNER, Codes, END, INVITED, LINK_KEY, Narrow, PASSWORD, Person, Token,
+    WITHOUT_PASSWORD, World, mobile_number, permission, username,
 };
 
 /// The path of forward authentication where no rule is.
@@ -78,14 +78,20 @@ pub enum What {
     CreatePermission,
     RenamePermission,
     RemovePermission,
+    Invite,
+    Uninvite,
+    /// Asks for a link to set a forgotten password.
+    AskForLink,
+    UseLink,
 }
 
 use Need::{Admin, Both, Code, Open, Staff};
 use What::{
-    AddMembers, AskCode, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser, CreateGroup,
-    CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, GiveCode, Introspect, IssueToken, Pass,
-    PurgeGroup, PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission, RenamePermission, ReportLeak,
-    RestoreGroup, RestoreUser, RevokeToken, RotateToken, SignIn, SignOut, SignOutUser, Unlock,
+    AddMembers, AskCode, AskForLink, ChangeGroup, ChangeMe, ChangeMyPassword, ChangeToken, ChangeUser,
+    CreateGroup, CreatePermission, CreateUser, DeleteGroup, DeleteUser, FindToken, GiveCode, Introspect,
+    Invite, IssueToken, Pass, PurgeGroup, PurgeUser, Read, ReadAvatar, RemoveMembers, RemovePermission,
+    RenamePermission, ReportLeak, RestoreGroup, RestoreUser, RevokeToken, RotateToken, SignIn, SignOut,
+    SignOutUser, Uninvite, Unlock, UseLink,
 };
 
 /// Returns the rule of an operation by its id in the document.
@@ -121,6 +127,9 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("users_tokens_rotate", Code(1233), RotateToken),
     ("users_failed_attempts", Code(1222), Read),
     ("users_unlock", Code(1223), Unlock),
+    ("users_invitation", Code(1222), Read),
+    ("users_invite", Code(1223), Invite),
+    ("users_uninvite", Code(1223), Uninvite),
     ("tokens_list", Code(1232), Read),
     ("tokens_find", Code(1232), FindToken),
     ("tokens_retrieve", Code(1232), Read),
@@ -151,6 +160,8 @@ pub const RULES: &[(&str, Need, What)] = &[
     ("auth_password_sign_in", Open, SignIn),
     ("auth_code_request", Open, AskCode),
     ("auth_code_verify", Open, GiveCode),
+    ("auth_password_forgot", Open, AskForLink),
+    ("auth_password_reset", Open, UseLink),
     ("auth_sign_out", Need::Token, SignOut),
     ("auth_introspect", Code(1282), Introspect),
     ("auth_leaked", Open, ReportLeak),
@@ -216,10 +227,10 @@ fn own_scope(operation: &Operation) -> Option<&'static str> {
 /// The status of a success.
 pub fn status(what: What) -> u16 {
     match what {
-        CreateUser | CreateGroup | CreatePermission | IssueToken | RotateToken => 201,
+        CreateUser | CreateGroup | CreatePermission | IssueToken | RotateToken | Invite => 201,
         DeleteUser | PurgeUser | DeleteGroup | PurgeGroup | RevokeToken | ChangeMyPassword | SignOut
-        | RemovePermission => 204,
-        ReportLeak => 202,
+        | RemovePermission | Uninvite | UseLink => 204,
+        ReportLeak | AskForLink => 202,
         _ => 200,
     }
 }
@@ -277,6 +288,10 @@ pub fn allowed(world: &World, actor: &Actor, operation: &Operation, target: &Tar
         SignOut => sign_out(world, actor, body),
         SignOutUser => sign_out_user(world, actor, operation, target),
         Unlock => existing(world, operation, target).and_then(|user| unlock(world, actor, user)),
+        Invite => existing(world, operation, target).and_then(|user| invite(world, actor, user)),
+        Uninvite => existing(world, operation, target).and_then(|user| uninvite(world, actor, user)),
+        AskForLink => ask_for_link(world, body),
+        UseLink => use_link(world, body),
         FindToken | Introspect => Ok(vec![]),
         Pass => pass(actor, target).map(|()| vec![]),
         ReportLeak => Ok(report_leak(world, body)),
@@ -332,6 +347,58 @@ fn unlock(world: &World, actor: &Actor, user: &Person) -> Judged {
     demand(is_admin(actor) || !user.admin)?;
     demand(holds(actor, &world.rights_of(user)))?;
     Ok(vec![])
+}
+
+/// As for a new password. No one invites themselves.
+fn invite(world: &World, actor: &Actor, user: &Person) -> Judged {
+    unlock(world, actor, user)?;
+    if user.inactive {
+        return Err(Invalid("is_active"));
+    }
+    if has_password(user) {
+        return Err(Invalid("non_field_errors"));
+    }
+    Ok(vec![format!("links {} \"invitation\" new", user.id)])
+}
+
+fn uninvite(world: &World, actor: &Actor, user: &Person) -> Judged {
+    unlock(world, actor, user)?;
+    if user.name != INVITED {
+        return Err(Refused(404));
+    }
+    Ok(vec![format!("links {} \"invitation\" ended_at", user.id)])
+}
+
+fn has_password(user: &Person) -> bool {
+    user.name != WITHOUT_PASSWORD
+}
+
+/// Whoever asks gets the same answer. An active user with a password gets a link.
+fn ask_for_link(world: &World, body: &Body) -> Judged {
+    let named = |field: &str| body.get(field).and_then(Value::as_str);
+    let people = || world.people.values().filter(|person| !person.binned && !person.inactive);
+    let found = match (named("email"), named("username")) {
+        (None, None) => return Err(Invalid("email")),
+        (Some(_), Some(_)) => return Err(Invalid("non_field_errors")),
+        (Some(email), None) => {
+            people().find(|person| format!("{}@example.com", username(person)) == email.to_lowercase())
+        }
+        (None, Some(name)) => people().find(|person| username(person) == name),
+    };
+    let found = found.filter(|person| has_password(person));
+    Ok(found.map(|person| format!("links {} \"password_reset\" new", person.id)).into_iter().collect())
+}
+
+/// Who has the key of a link sets the password, which ends all sign-ins.
+fn use_link(world: &World, body: &Body) -> Judged {
+    if body["key"] != LINK_KEY {
+        return Err(Invalid("key"));
+    }
+    let id = world.person(INVITED).id;
+    let mut changes = revoked(world, |token| token.came_of == Some(id));
+    changes.push(format!("links {id} \"invitation\" used_at"));
+    changes.extend(["password", "updated_at"].map(|column| format!("users {id} {column}")));
+    Ok(changes)
 }
 
 fn create_permission(body: &Body) -> Vec<String> {
@@ -469,6 +536,12 @@ fn create_user(world: &World, actor: &Actor, operation: &Operation, body: &Body)
     changes.extend(body.contains_key("password").then(|| "users new password".to_owned()));
     changes.extend(groups.iter().map(|group| format!("memberships new {group} +")));
     changes.extend(own.iter().map(|code| format!("user_permissions new {} +", permission(*code))));
+    if body.get("invite") == Some(&Value::Bool(true)) {
+        if !body.contains_key("email") {
+            return Err(Invalid("email"));
+        }
+        changes.push("links new".to_owned());
+    }
     Ok(changes)
 }
 
@@ -575,6 +648,11 @@ fn written(user: &Person, body: &Body) -> Vec<String> {
     if !changes.is_empty() {
         changes.push(format!("users {id} updated_at"));
     }
+    let ends_link =
+        |field: &str| body.get(field).is_some_and(|new| field == "password" || *new != now(user, field));
+    if user.name == INVITED && ["password", "email", "is_active"].into_iter().any(ends_link) {
+        changes.push(format!("links {id} \"invitation\" ended_at"));
+    }
     changes
 }
 
@@ -604,6 +682,7 @@ fn gone(world: &World, id: i64, kept: bool) -> Vec<String> {
     changes.extend(tokens.map(|token| format!("tokens {} gone", token.id)));
     changes.extend(revoked(world, |token| token.came_of == Some(id) && token.owner != id));
     changes.extend(kept.then(|| format!("deleted_users {id} new")));
+    changes.extend((user.name == INVITED).then(|| format!("links {id} \"invitation\" gone")));
     changes
 }
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use wardroom::directory::model::{GroupKey, TokenKey, User, UserKey};
+use wardroom::directory::model::{GroupKey, LinkKey, TokenKey, User, UserKey};
 use wardroom::directory::password::Password;
 use wardroom::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
 
 use crate::support::site::{imported, imported_group, moment, operator};
-use crate::support::{Rows, Site};
+use crate::support::{Backend, Rows, Site};
 
 use super::deltas::roots;
 
@@ -39,6 +39,11 @@ const NAMES: [&str; 15] = [
 pub const RARE: i64 = 1242;
 /// The password of all users.
 pub const PASSWORD: &str = "an unlikely pass phrase";
+/// A user with a pending invitation, and its key.
+pub const INVITED: &str = "member";
+pub const LINK_KEY: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+/// A user without a password.
+pub const WITHOUT_PASSWORD: &str = "strong";
 /// Its hash for most of them: it costs next to nothing to check.
 const CHEAP: &str = "pbkdf2_sha256$1$matrix$5Du04eXhGVvaIoZChPXpdo1rnPUcr4ErcqeDGqHQQZE=";
 /// The user who signs in has the password in the current encoding: a sign-in replaces a cheaper one.
@@ -262,6 +267,20 @@ impl World {
         world.add_binned_groups();
         world.add_tokens();
         world
+    }
+
+    /// The statements that invite a user, and take the password of another one.
+    pub fn links(&self, backend: Backend) -> String {
+        let digest = LinkKey::parse(LINK_KEY).unwrap().digest();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let digest = if backend == Backend::Sqlite { format!("x'{hex}'") } else { format!("'\\x{hex}'") };
+        format!(
+            "INSERT INTO links (user_id, kind, digest, created_at, expires_at, made_by) \
+             VALUES ({}, 'invitation', {digest}, 1, 9000000000000000, 'test'); \
+             UPDATE users SET password = '!' WHERE id = {}",
+            self.person(INVITED).id,
+            self.person(WITHOUT_PASSWORD).id
+        )
     }
 
     fn add_group(&mut self, name: &str, held: &[i64]) {

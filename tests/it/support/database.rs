@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use wardroom::directory::model::Rates;
-use wardroom::directory::{Clock, Directory, Location, MessageSettings, Settings};
+use wardroom::directory::{Clock, Directory, LinkSettings, Location, MessageSettings, Settings};
 
 use super::templates::Templates;
 
@@ -129,6 +129,7 @@ impl Database {
             serve_stale_for: Duration::ZERO,
             messages: MessageSettings::default(),
             codes: None,
+            links: LinkSettings::default(),
         }
     }
 

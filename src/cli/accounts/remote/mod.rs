@@ -1,6 +1,7 @@
 //! The account service behind the API of a running server.
 
 mod deleted_groups;
+mod invitations;
 mod permissions;
 mod pictures;
 mod tokens;

@@ -33,7 +33,7 @@ impl RemoteAccounts {
         self.write(Method::PATCH, &format!("/api/users/{user}"), body_of_user(draft), picture).await
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         method: Method,
         path: &str,

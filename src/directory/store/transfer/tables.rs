@@ -1,7 +1,7 @@
 //! The description of every table that is copied between databases.
 //!
-//! Seven tables are not copied: `deliveries`, because a message that two databases have would be sent twice, or again after a
-//! restore; `sign_in_codes` and `code_requests`, because a code that was used would be good again after a restore; `identity_changes`, because a new database has a change feed of its own; `rate_counts`, because it covers the
+//! Eight tables are not copied: `deliveries`, because a message that two databases have would be sent twice, or again after a
+//! restore; `links`, `sign_in_codes` and `code_requests`, because a link or code that was used would be good again after a restore; `identity_changes`, because a new database has a change feed of its own; `rate_counts`, because it covers the
 //! last minutes only; `servers`, which are those of one database; and `schema_migrations`, because both databases must have
 //! run the same migrations.
 //!
@@ -139,6 +139,12 @@ pub(super) const TABLES: &[TableSpec] = &[
         numbered: false,
     },
     TableSpec {
+        name: "mail_changes",
+        columns: &[("user_id", Int), ("changed_at", Int)],
+        key: 1,
+        numbered: false,
+    },
+    TableSpec {
         name: "contact_changes",
         columns: &[("user_id", Int), ("channel", Text), ("changed_at", Int)],
         key: 2,
@@ -233,8 +239,8 @@ pub(super) const TABLES: &[TableSpec] = &[
 ];
 
 /// Tables that are not copied, and of which a server changes rows.
-const UPKEEP: [&str; 6] =
-    ["code_requests", "deliveries", "identity_changes", "rate_counts", "servers", "sign_in_codes"];
+const UPKEEP: [&str; 7] =
+    ["code_requests", "deliveries", "identity_changes", "links", "rate_counts", "servers", "sign_in_codes"];
 
 /// Returns the tables of which a server changes rows. The events of the audit trail are never changed.
 pub(in crate::directory) fn changed_tables() -> Vec<&'static str> {
@@ -250,10 +256,11 @@ mod tests {
     use crate::directory::store::testing::on_both;
     use crate::directory::store::{Dialect, Sql, Store};
 
-    const NOT_COPIED: [&str; 7] = [
+    const NOT_COPIED: [&str; 8] = [
         "code_requests",
         "deliveries",
         "identity_changes",
+        "links",
         "rate_counts",
         "schema_migrations",
         "servers",

@@ -7,6 +7,7 @@ mod calling;
 mod deleted;
 mod errors;
 mod introspection;
+mod invitations;
 mod permissions;
 mod tokens;
 
@@ -25,6 +26,7 @@ pub use self::calling::MeDetail;
 pub use self::deleted::{DeletedGroupItem, DeletedItem};
 pub use self::errors::{Detail, FieldErrors, ItemErrors, Problem};
 pub use self::introspection::Introspection;
+pub use self::invitations::Invitation;
 pub use self::permissions::{PermissionDetail, PermissionItem};
 pub use self::tokens::{IssuedToken, OwnedTokenItem, RotatedToken, TokenItem};
 
