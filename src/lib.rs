@@ -6,6 +6,7 @@
 //! - [`http`]: the API. It turns requests into use cases, and errors into status codes.
 //! - [`server`]: the HTTP engine: connections, TLS and framing. It does not interpret requests.
 //! - [`media`]: pictures: making uploads safe, and keeping files on disk or in S3. It knows no user and no HTTP.
+//! - [`outbound`]: what leaves the machine: HTTP calls through one door, and mails. It knows no user.
 //! - [`switchover`]: tools for a team that switches from Django.
 //! - [`jobs`]: the background jobs of a server.
 //! - [`directory`]: users, groups, permissions and tokens, and the rules about them. Only it opens a database.
@@ -21,6 +22,7 @@ pub mod http;
 pub mod jobs;
 pub mod media;
 mod network;
+pub mod outbound;
 mod paths;
 mod postgres_url;
 pub mod server;

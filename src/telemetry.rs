@@ -58,6 +58,8 @@ pub struct Metrics {
     pub introspections: Family<IntrospectionLabels, Counter>,
     /// `wardroom_throttled_total{policy}`
     pub throttled: Family<ThrottledLabels, Counter>,
+    /// `wardroom_messages_total{kind,channel,outcome}`
+    pub messages: Family<MessageLabels, Counter>,
     /// `wardroom_database_up`
     pub database_up: Gauge,
     /// `wardroom_database_writes_total`
@@ -122,6 +124,17 @@ pub struct ThrottledLabels {
     pub policy: &'static str,
 }
 
+/// The labels of an attempt to send a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct MessageLabels {
+    /// What the message is for, such as `code`.
+    pub kind: &'static str,
+    /// `sms` or `mail`.
+    pub channel: &'static str,
+    /// `sent`, `retried`, `failed`, `expired` or `lost`.
+    pub outcome: &'static str,
+}
+
 /// The metrics of connections.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionMetrics {
@@ -175,6 +188,9 @@ impl Metrics {
         root.register("introspections", about, self.introspections.clone());
         let about = "Requests refused with status 429 by a rate limit, by policy: token or address";
         root.register("throttled", about, self.throttled.clone());
+        let about =
+            "Attempts to send messages, by kind, channel and outcome: sent, retried, failed, expired or lost";
+        root.register("messages", about, self.messages.clone());
         root.register(
             "database_up",
             "1 if the last readiness check reached the database",

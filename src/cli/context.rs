@@ -5,13 +5,12 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use super::messages::message_settings_or_fault;
 use super::report::{CliError, Report};
 use crate::config::{Config, DEFAULT_FILE, RateLimit};
 use crate::directory::model::{Rate, Rates};
 use crate::directory::password::Password;
-use crate::directory::{
-    Actor, Clock, Directory, LinkSettings, Location, MessageSettings, OpenError, Settings,
-};
+use crate::directory::{Actor, Clock, Directory, LinkSettings, Location, OpenError, Settings};
 use crate::media::Media;
 
 /// Picks the settings of the account database.
@@ -41,7 +40,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         contact_needs_password: config.contact_needs_password,
         identity_cache_bytes: config.identity_cache as u64,
         serve_stale_for: config.serve_stale_for,
-        messages: MessageSettings::default(),
+        messages: message_settings_or_fault(config),
         links: links(config),
     }
 }

@@ -8,11 +8,13 @@ mod pictures;
 
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::context::{media, on_runtime, settings};
 use super::listeners::Listeners;
+use super::messages::message_settings;
 use super::report::{CliError, Report};
 use super::serve::{BoundServer, start_logging};
 use super::signals::OnHangup;
@@ -23,11 +25,13 @@ use crate::directory::model::{
     UserId, UserKey, Violation,
 };
 use crate::directory::password::Password;
+use crate::directory::secrets_key::SecretsKeys;
 use crate::directory::tokens::{Expiry, NarrowingDraft};
 use crate::directory::transfer::seed::{SeedRows, SeedToken, SeedUser};
-use crate::directory::{Actor, Clock, Directory};
+use crate::directory::{Actor, Clock, Directory, MessageSettings, Settings};
 use crate::http::api::samples;
 use crate::media::Media;
+use crate::outbound::Providers;
 
 const EXAMPLE_AVATAR: &str = "avatars/alex_profile.jpg";
 const EXAMPLE_GROUPS: [(i64, &str); 3] = [(1, "Staff room"), (samples::GROUP, "Billing"), (7, "On call")];
@@ -65,13 +69,7 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
 
 async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
-    let settings = settings(&config);
-    Directory::create(&settings, &Clock::system()?).await?;
-    let directory = Directory::open(&settings, Clock::system()?).await?;
-    // The page fills in the admin's password, so a demo that a network can reach has none.
     let listeners = Listeners::open(&config).await?;
-    let is_private = listeners.are_local();
-    let users = fill(&directory, &media(&config)?, is_private).await?;
     let scheme = if config.tls_key.is_some() { "https" } else { "http" };
     let place = match (listeners.address(), listeners.first()) {
         (Some(address), _) => Some((site(scheme, address), String::new())),
@@ -81,7 +79,11 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
         }
         (None, None) => None,
     };
-    let server = BoundServer::new(&config, listeners, directory)?;
+    let directory = open(&config, place.as_ref().map(|(site, _)| site.as_str())).await?;
+    // The page fills in the admin's password, so a demo that a network can reach has none.
+    let is_private = listeners.are_local();
+    let users = fill(&directory, &media(&config)?, is_private).await?;
+    let server = BoundServer::new(&config, listeners, directory, Providers::terminal())?;
     server.show_settings(origins);
     if let Some((site, option)) = place {
         // The demo runs on without a terminal.
@@ -90,6 +92,22 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
     // It ends with its terminal.
     server.run(OnHangup::Stop).await?;
     Ok(Report::silent())
+}
+
+/// Creates and opens the account database. Links in messages lead to the demo itself, unless a setting says something else.
+async fn open(config: &Config, site: Option<&str>) -> Result<Directory, CliError> {
+    let mut settings = Settings { messages: printed_messages(config)?, ..settings(config) };
+    settings.links.base =
+        settings.links.base.or_else(|| site.filter(|_| config.admin_site).map(str::to_owned));
+    Directory::create(&settings, &Clock::system()?).await?;
+    Ok(Directory::open(&settings, Clock::system()?).await?)
+}
+
+/// Messages of a demo are printed on the terminal. Their key ends with the demo.
+fn printed_messages(config: &Config) -> Result<MessageSettings, CliError> {
+    let key = SecretsKeys::generate(&Clock::system()?)?;
+    let keys = SecretsKeys::parse(&key).map_err(CliError::internal)?;
+    Ok(MessageSettings { keys: Some(Arc::new(keys)), sms: true, mail: true, ..message_settings(config)? })
 }
 
 /// The URL of a demo at this address.
@@ -117,7 +135,7 @@ fn instructions(users: &[ExampleUser], site: &str, option: &str) -> String {
             "# {about}: {status}\ncurl {option}{site}/api/users/me -H 'Authorization: Token {key}'\n\n"
         );
     }
-    text + "Ctrl-C stops the demo and deletes its data, which is in a temporary directory.\n"
+    text + "Messages to people are printed here, not sent.\nCtrl-C stops the demo and deletes its data, which is in a temporary directory.\n"
 }
 
 /// Creates the example users: the one of the documentation, an admin, a plain user, an inactive one, and a staff user with

@@ -9,6 +9,7 @@ mod database;
 mod files;
 mod finding;
 mod media;
+mod messages;
 mod settings;
 
 use clap::Args;
@@ -34,6 +35,7 @@ pub(super) async fn run(args: Doctor, config: Config) -> Result<Report, CliError
     let mut findings = settings::check(&config);
     findings.extend(certificate::check(&config, clock.now()));
     findings.extend(files::check(&config, args.quick));
+    findings.extend(messages::check_settings(&config));
     if !args.quick {
         findings.extend(backups::check(&config, clock.now()));
     }

@@ -71,6 +71,16 @@ impl Listeners {
         })
     }
 
+    /// The addresses of all TCP sockets.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        let sockets = self.sockets.iter().filter_map(|listening| match &listening.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            Socket::Unix(..) => None,
+        });
+        let metrics = self.metrics.as_ref().and_then(|listener| listener.local_addr().ok());
+        sockets.chain(metrics).collect()
+    }
+
     /// The name of the first socket.
     pub(super) fn first(&self) -> Option<String> {
         self.sockets.first().map(|listening| listening.socket.name())

@@ -23,14 +23,17 @@ mod init;
 mod listeners;
 mod lists;
 mod media;
+mod messages;
 mod moving;
 mod names;
+mod outbox;
 mod permission;
 mod progress;
 mod renewal;
 mod reopened;
 mod report;
 mod restore;
+mod secrets;
 mod serve;
 mod sign_out;
 mod signals;
@@ -88,6 +91,12 @@ enum Verb {
     /// Check the files of avatars, or move them between disk and S3.
     #[command(subcommand)]
     Media(media::MediaVerb),
+    /// List messages to people that wait or were sent, try them again, or withdraw them.
+    #[command(subcommand)]
+    Outbox(outbox::OutboxVerb),
+    /// Make or replace the secrets key.
+    #[command(subcommand)]
+    Secrets(secrets::SecretsVerb),
     /// Manage users.
     #[command(subcommand)]
     User(user::UserVerb),
@@ -232,6 +241,11 @@ fn run(cli: Cli) -> Result<Report, CliError> {
         Verb::Restore(args) => with_config(load()?, async |config| restore::run(args, &config).await),
         Verb::Move(args) => with_config(load()?, async |config| moving::run(args, &config).await),
         Verb::Media(verb) => with_config(load()?, async |config| media::run(verb, &config).await),
+        Verb::Outbox(verb) => with_config(load()?, async |config| outbox::run(verb, &config).await),
+        Verb::Secrets(secrets::SecretsVerb::Generate(args)) => secrets::generate(args),
+        Verb::Secrets(secrets::SecretsVerb::Rotate) => {
+            with_config(load()?, async |config| secrets::rotate(&config).await)
+        }
         Verb::User(verb) => with_accounts(load()?, &remote, async |accounts| user::run(verb, accounts).await),
         Verb::Group(verb) => {
             with_accounts(load()?, &remote, async |accounts| group::run(verb, accounts).await)

@@ -32,7 +32,8 @@ pub(super) async fn run(args: Move, config: &Config) -> Result<Report, CliError>
     let directory = open(config).await?;
     let from = directory.describe().await?;
     let moved = directory.move_to(&operator(), location, progress::of_transfer()?).await?;
-    Ok(report(&moved, &from, &shown, config))
+    let waiting = directory.count_messages().await?.iter().map(|count| count.waiting).sum();
+    Ok(report(&moved, &from, &shown, (config, waiting)))
 }
 
 /// Parses the destination. Returns it with its text for people, which has no password.
@@ -54,7 +55,7 @@ fn destination(to: String) -> Result<(Location, String), CliError> {
     Ok((Location::Sqlite(PathBuf::from(&to)), to))
 }
 
-fn report(moved: &MoveReport, from: &str, to: &str, config: &Config) -> Report {
+fn report(moved: &MoveReport, from: &str, to: &str, (config, waiting): (&Config, i64)) -> Report {
     let columns = [TableColumn::whole("table"), TableColumn::whole("rows"), TableColumn::whole("comparison")];
     let row = |(table, rows): &(&str, u64)| {
         [TableCell::from(table), TableCell::from(rows.to_string()), TableCell::from("identical")]
@@ -68,10 +69,19 @@ fn report(moved: &MoveReport, from: &str, to: &str, config: &Config) -> Report {
     if let Some(media) = &media {
         text.line(0, format!("Media files are not part of a database; they are still in {media}."));
     }
+    if waiting > 0 {
+        let count = if waiting == 1 {
+            "1 message still waits".to_owned()
+        } else {
+            format!("{waiting} messages still wait")
+        };
+        text.line(0, format!("{count} in the old database. The outbox is not copied, because two databases would send a message twice."));
+    }
     let tables: serde_json::Map<_, _> =
         moved.tables.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();
     let json = json!({
         "from": from, "to": to, "tables": tables, "left_behind": moved.left_behind, "media_left_in": media,
+        "messages_waiting": waiting,
     });
     let mut report = Report::of_parts(vec![ReportPart::Table(table), ReportPart::Prose(text)], json);
     report.code = moved.left_behind.into();

@@ -8,11 +8,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::context::{media, settings, unopened};
 use super::listeners::{Listeners, Listening};
+use super::messages::message_settings;
 use super::renewal::keep_current;
 use super::report::{CliError, Report};
 use super::signals::{self, OnHangup};
@@ -23,8 +24,10 @@ use crate::directory::{Clock, Directory, Location, OpenError, Settings};
 use crate::http::Front;
 use crate::http::request_log::{log_left_out, report_left_out};
 use crate::http::{api, app::App, settings::HttpSettings};
+use crate::jobs::deliveries::{MessageSender, send_messages};
 use crate::jobs::media::remove_unused_avatars;
 use crate::jobs::{JOBS, finish};
+use crate::outbound::Providers;
 use crate::server::{self, Certificates, Limits, Socket, TlsError, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
@@ -32,6 +35,8 @@ use crate::telemetry::{self, LogStyle, Logging, Metrics};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+/// How long a server that stops waits for messages that are being sent.
+const SENDING_ENDS: Duration = Duration::from_secs(21);
 
 /// The arguments of `wardroom serve`.
 #[derive(Args)]
@@ -46,9 +51,13 @@ pub(super) struct Serve {
 /// Serves until a signal stops the server.
 pub(super) async fn run(Loaded { config, origins, .. }: Loaded, init: bool) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
+    // A command may do without messages; a server that cannot send them does not start.
+    message_settings(&config)?;
     let directory = open(&config, init).await?;
     let listeners = Listeners::open(&config).await?;
-    let server = BoundServer::new(&config, listeners, directory)?;
+    let providers = Providers::of(&config, config.provider_secrets()?, &listeners.addresses());
+    let providers = providers.map_err(CliError::usage)?;
+    let server = BoundServer::new(&config, listeners, directory, providers)?;
     server.show_settings(origins);
     server.run(OnHangup::Reload).await?;
     Ok(Report::silent())
@@ -126,11 +135,17 @@ pub(super) struct BoundServer {
     listeners: Listeners,
     workers: Arc<Workers>,
     avatar_grace: Duration,
+    providers: Providers,
 }
 
 impl BoundServer {
     /// Prepares what answers on these sockets.
-    pub(super) fn new(config: &Config, listeners: Listeners, directory: Directory) -> Result<Self, CliError> {
+    pub(super) fn new(
+        config: &Config,
+        listeners: Listeners,
+        directory: Directory,
+        providers: Providers,
+    ) -> Result<Self, CliError> {
         let certificates = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => {
                 Some(Certificates::read(certificate, key).map_err(unusable_tls)?)
@@ -156,7 +171,7 @@ impl BoundServer {
             ))
         })?;
         let (workers, avatar_grace) = (Arc::new(workers), config.avatar_grace);
-        Ok(Self { app, certificates, limits, listeners, workers, avatar_grace })
+        Ok(Self { app, certificates, limits, listeners, workers, avatar_grace, providers })
     }
 
     /// Keeps the settings in force, without secrets, for the admin site.
@@ -169,7 +184,7 @@ impl BoundServer {
         // Installed before the first request, so that an early signal does not cut a request off either.
         let (mut signals, hangups) = signals::listen(on_hangup)?;
         let (stop, stopped) = watch::channel(());
-        let Self { app, certificates, limits, listeners, workers, avatar_grace } = self;
+        let Self { app, certificates, limits, listeners, workers, avatar_grace, providers } = self;
         let tls = certificates.as_ref().map(Certificates::server_config).transpose().map_err(unusable_tls)?;
         app.directory().expect_count();
         let stopping = |mut stopped: watch::Receiver<()>| async move {
@@ -202,7 +217,7 @@ impl BoundServer {
         if let Some(listener) = listeners.metrics.map(Socket::from) {
             tracing::info!(address = listener.name(), "metrics listening");
             let (front, unseen) = (Front::metrics(app.clone()), telemetry::ConnectionMetrics::default());
-            let (workers, shutdown) = (Arc::new(Workers::none()), stopping(stopped));
+            let (workers, shutdown) = (Arc::new(Workers::none()), stopping(stopped.clone()));
             let serving = server::serve(listener, None, limits, unseen, front, workers, shutdown);
             servers.push(tokio::spawn(serving));
         }
@@ -221,6 +236,7 @@ impl BoundServer {
         if has_metrics || app.settings().admin_site {
             jobs.spawn(keep_counted(app.clone()));
         }
+        let sender = start_sender(&app, providers, stopping(stopped));
         notify(NotifyState::Ready);
         let mut servers: FuturesUnordered<_> = servers.into_iter().collect();
         tokio::select! {
@@ -234,12 +250,29 @@ impl BoundServer {
         drop(stop);
         let drained: Vec<_> = servers.collect().await;
         jobs.abort_all();
+        // An attempt that is cut off is made again, so the message would be sent twice.
+        let _ = tokio::time::timeout(SENDING_ENDS, sender).await;
         finish(app.directory()).await;
         log_left_out(&app, true);
         let cut: usize = drained.into_iter().flatten().map(|drained| drained.cut).sum();
         tracing::info!(cut, "stopped");
         Ok(())
     }
+}
+
+/// Starts the job that sends messages, if there is a provider.
+fn start_sender(
+    app: &App,
+    providers: Providers,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> JoinHandle<()> {
+    let app = app.clone();
+    tokio::spawn(async move {
+        if !providers.are_none() {
+            let (directory, metrics) = (app.directory(), app.metrics());
+            send_messages(&MessageSender { directory, providers: &providers, metrics }, stop).await;
+        }
+    })
 }
 
 /// Returns the number of worker threads: the setting, or one for each core.

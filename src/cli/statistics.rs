@@ -30,6 +30,9 @@ async fn count(directory: &Directory) -> Result<Statistics, crate::directory::Er
     let state = |are_active: bool| if are_active { "active" } else { "ended" };
     let tokens = counts.tokens.iter().map(|of| (of.kind.clone(), state(of.are_active), of.count));
     let now = directory.clock().now().as_micros();
+    let outbox = directory.count_messages().await?;
+    let oldest = outbox.iter().filter_map(|count| count.oldest).min();
+    let messages_waited = oldest.map_or(0, |oldest| now.saturating_sub(oldest.as_micros()));
     let waited = counts.search_pending_since.map_or(0, |since| now.saturating_sub(since));
     Ok(Statistics {
         users: vec![
@@ -42,6 +45,14 @@ async fn count(directory: &Directory) -> Result<Statistics, crate::directory::Er
         feed_unread: counts.newest_change.saturating_sub(directory.feed_position()).max(0),
         search_pending: counts.search_pending,
         search_waited: Duration::from_micros(u64::try_from(waited).unwrap_or(0)),
+        messages: outbox
+            .iter()
+            .flat_map(|count| {
+                let (kind, channel) = (count.kind.name(), count.channel.name());
+                [(kind, channel, "waiting", count.waiting), (kind, channel, "dead", count.dead)]
+            })
+            .collect(),
+        messages_waited: Duration::from_micros(u64::try_from(messages_waited).unwrap_or(0)),
         servers: directory.servers().await?,
     })
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::sources::{self, ConfigError, Environment, ShownSetting, Sources, check_pair};
-use super::{Config, DEFAULT_FILE, Flags, SETTINGS, database_url, media, variables};
+use super::{Config, DEFAULT_FILE, Flags, SETTINGS, database_url, media, messages, variables};
 
 /// A configuration, and the origin of each of its values.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ impl Config {
         media::complete(&mut config.s3_secret_key_file, &mut origins, environment);
         check_pair(&origins, ["tls_certificate", "tls_key"])?;
         media::check(&config, &origins)?;
+        messages::complete(&mut config, &mut origins, environment);
+        messages::check(&config, &origins)?;
         if let Some(url) = &config.public_url {
             config.allowed_hosts.also(url.host());
         }

@@ -81,6 +81,10 @@ macro_rules! message_settings {
             /// own listeners. A name is looked up once for each connection, and the address that was checked is the one that is used.
             Common outbound_networks: NetworkList = "";
 
+            /// A PEM file with the certificates of the authorities that may vouch for the endpoints of HTTP calls. Without it,
+            /// those of the system count.
+            Common outbound_ca_file: Option<PathBuf> = "";
+
             /// The language of messages: `en` (English) or `fa` (Persian).
             Common messages_locale: MessageLocale = "en";
 

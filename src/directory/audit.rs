@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 48] = [
+pub const ACTIONS: [(&str, &str); 49] = [
     ("directory.import", "rows were imported"),
     ("directory.restore", "a backup was restored"),
     ("group.add_members", "users were added to a group"),
@@ -70,6 +70,7 @@ pub const ACTIONS: [(&str, &str); 48] = [
     ("permission.rename", "a permission got another name"),
     ("refusals.left_out", "refusals that were counted only, because there were too many"),
     ("request.refused", "requests of a user or client were refused"),
+    ("secrets.rotate", "values were encrypted again with another secrets key"),
     ("sign_in", "a user signed in with a password"),
     ("sign_in.confirm", "a user proved again who they are, in a browser session"),
     ("sign_in.idle", "sign-ins ended because they were not used"),

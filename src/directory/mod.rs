@@ -38,6 +38,7 @@ mod refusals;
 mod request_limits;
 pub mod saved_views;
 mod secret;
+pub mod secrets;
 pub mod secrets_key;
 mod settings;
 mod store;

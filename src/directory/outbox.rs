@@ -24,7 +24,6 @@ use super::model::{
     AttemptEffect, AttemptResult, Channel, Delivery, DeliveryFilter, DeliveryId, DeliveryState,
     LeasedMessage, MessageKind, NewMessage, OutboxCount, Timestamp, UserId, Violation, masked,
 };
-use super::secrets_key::SecretsKeys;
 use super::settings::MessageSettings;
 use super::store;
 use super::store::outbox::{Reachable, SealedDelivery};
@@ -80,9 +79,9 @@ impl Change<'_, '_> {
         Ok(id)
     }
 
-    /// Withdraws the messages of a kind for a user that were not sent yet, such as an earlier code. One that is being sent
-    /// at this moment may still arrive.
-    pub(super) fn withdraw(&self, user: UserId, kind: MessageKind) -> Result<u64, Error> {
+    /// Withdraws the messages for a user that were not sent yet: those of a kind, such as an earlier code, or all of them. One
+    /// that is being sent at this moment may still arrive.
+    pub(super) fn withdraw(&self, user: UserId, kind: Option<MessageKind>) -> Result<u64, Error> {
         let open = self.tx.open_deliveries(user, kind)?;
         open.iter().try_for_each(|delivery| drop_one(self, delivery, "withdrawn"))?;
         Ok(open.len() as u64)
@@ -108,11 +107,6 @@ impl Directory {
     /// The texts of messages.
     pub fn templates(&self) -> Arc<Templates> {
         self.message_settings().templates
-    }
-
-    /// The secrets keys, if there are any.
-    pub(super) fn secrets_keys(&self) -> Option<Arc<SecretsKeys>> {
-        self.message_settings().keys
     }
 
     /// Puts a message of an operator into the outbox, such as one that tries out a provider.
@@ -279,3 +273,6 @@ fn unfit(delivery: &Delivery, why: &str) -> Error {
     let text = format!("The message {} ({}) {why}.", delivery.id, delivery.state.name());
     Error::invalid("message", &Violation::Other(text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,6 +159,7 @@ pub(super) fn remove(change: &Change<'_, '_>, key: &UserKey, expected: &Expected
 fn bin_or_delete(change: &Change<'_, '_>, user: &User) -> Result<(), Error> {
     // Tokens that came from the user's sign-ins may belong to other users.
     change.tx.revoke_sign_ins(user.id, None, change.now)?;
+    change.withdraw(user.id, None)?;
     if change.policy.keep_deleted_for.is_zero() {
         change.tx.forget_deleted_memberships(user.id)?;
         return change.tx.delete_user(user.id, change.now);

@@ -1,9 +1,10 @@
 //! The background jobs of a server, in one list.
 //!
-//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database, and the store of
-//! media files. Never in here:
+//! No response depends on a job: each may run late, or fail and try again. Jobs know only the account database, the store of
+//! media files, and the providers of messages. Never in here:
 //! a command, a request, or the decision when the server stops.
 
+pub mod deliveries;
 pub mod media;
 
 use std::time::Duration;

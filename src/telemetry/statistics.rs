@@ -25,6 +25,10 @@ pub struct Statistics {
     pub search_pending: i64,
     /// How long the oldest of them has waited.
     pub search_waited: Duration,
+    /// Messages in the outbox by kind, channel and state: waiting or dead.
+    pub messages: Vec<(&'static str, &'static str, &'static str, i64)>,
+    /// How long the oldest of them has waited.
+    pub messages_waited: Duration,
     /// Servers on this database by version, for the admin site; none on SQLite.
     pub servers: Vec<(String, i64)>,
 }
@@ -62,6 +66,12 @@ impl Collector for LastStatistics {
             let labels = [("kind", kind.as_str()), ("state", *state)];
             ConstGauge::new(*count).encode(tokens.encode_family(&labels)?)?;
         }
+        let about = "Messages in the outbox by kind, channel and state: waiting, or dead (failed or expired)";
+        let mut messages = encoder.encode_descriptor("outbox_messages", about, None, MetricType::Gauge)?;
+        for (kind, channel, state, count) in &counted.messages {
+            let labels = [("kind", *kind), ("channel", *channel), ("state", *state)];
+            ConstGauge::new(*count).encode(messages.encode_family(&labels)?)?;
+        }
         let mut gauge = |name: &str, about: &str, unit: Option<&Unit>, value: f64| {
             ConstGauge::new(value).encode(encoder.encode_descriptor(name, about, unit, MetricType::Gauge)?)
         };
@@ -74,6 +84,8 @@ impl Collector for LastStatistics {
         gauge("search_pending_users", about, None, number(counted.search_pending))?;
         let about = "The age of the oldest change that is not in the search index";
         gauge("search_pending_age", about, Some(&seconds), counted.search_waited.as_secs_f64())?;
+        let about = "How long the oldest message in the outbox has waited";
+        gauge("outbox_oldest_age", about, Some(&seconds), counted.messages_waited.as_secs_f64())?;
         let about =
             "The age of the numbers of users, tokens, the database's size, the feed and the search index";
         gauge("statistics_age", about, Some(&seconds), at.elapsed().as_secs_f64())

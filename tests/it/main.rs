@@ -105,6 +105,7 @@ mod matrix;
 mod media;
 mod media_nginx;
 mod media_s3;
+mod messages;
 mod metrics;
 mod misuses;
 mod moving;

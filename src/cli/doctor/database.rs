@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::backups::restore_command;
 use super::content;
 use super::finding::{Finding, failed, fault, good, or_failed, span, warning};
+use super::messages;
 use crate::cli::context::{settings, where_looked_for};
 use crate::config::Config;
 use crate::directory::{Clock, Directory, Error, OpenError};
@@ -34,6 +35,7 @@ pub(super) async fn check(config: &Config, clock: Clock, is_quick: bool) -> Vec<
     findings.extend(or_failed("durability", durability(&directory).await));
     findings.extend(or_failed("synchronous_commit", synchronous_commit(&directory).await));
     findings.extend(or_failed("clock", clocks(&directory).await));
+    findings.extend(messages::check_outbox(&directory).await);
     findings.extend(content::check(config, &directory).await);
     findings
 }

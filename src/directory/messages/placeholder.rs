@@ -73,7 +73,7 @@ impl Placeholder {
             Self::Username => (64, TooLong::Cut),
             Self::Service => (30, TooLong::Cut),
             Self::Time | Self::Network => (50, TooLong::Cut),
-            Self::Host => (60, TooLong::Omit),
+            Self::Host => (50, TooLong::Omit),
         }
     }
 

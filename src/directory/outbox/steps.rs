@@ -79,6 +79,19 @@ pub(super) fn give_up(
     record(change, "message.failed", delivery, Some(why))
 }
 
+/// Ends a message that was due.
+fn end(
+    change: &Change<'_, '_>,
+    delivery: &Delivery,
+    taken: &mut TakenMessages,
+    effect: AttemptEffect,
+    why: &str,
+) -> Result<(), Error> {
+    let state = if effect == AttemptEffect::Expired { DeliveryState::Expired } else { DeliveryState::Failed };
+    taken.given_up.push((delivery.kind, delivery.channel, effect));
+    give_up(change, delivery, state, why)
+}
+
 /// Takes one message, or ends it.
 pub(super) fn take(
     change: &Change<'_, '_>,
@@ -88,16 +101,12 @@ pub(super) fn take(
     taken: &mut TakenMessages,
 ) -> Result<(), Error> {
     let delivery = &sealed.delivery;
-    let mut end = |state, effect, why: &str| {
-        taken.given_up.push((delivery.kind, delivery.channel, effect));
-        give_up(change, delivery, state, why)
-    };
     if delivery.expires_at <= now {
-        return end(DeliveryState::Expired, AttemptEffect::Expired, EXPIRED);
+        return end(change, delivery, taken, AttemptEffect::Expired, EXPIRED);
     }
     if delivery.attempts >= MOST_ATTEMPTS {
         let why = delivery.error.as_deref().unwrap_or("no attempt ended: servers stopped while they sent it");
-        return end(DeliveryState::Failed, AttemptEffect::Failed, why);
+        return end(change, delivery, taken, AttemptEffect::Failed, why);
     }
     let Some(keys) = &policy.settings.keys else { return Ok(()) };
     match Payload::open(sealed, keys) {
@@ -116,7 +125,7 @@ pub(super) fn take(
             change.tx.step_delivery(&delivery.id, &step, now)
         }
         Err(error @ SealError::Damaged) => {
-            end(DeliveryState::Failed, AttemptEffect::Failed, &error.to_string())
+            end(change, delivery, taken, AttemptEffect::Failed, &error.to_string())
         }
     }
 }

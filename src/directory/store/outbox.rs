@@ -242,18 +242,19 @@ impl Tx<'_> {
         Ok(self.first(&Sql::new(sql).bind(id))?)
     }
 
-    /// Returns the ids of the messages for a user, of a kind, that wait or failed and could be tried again.
+    /// Returns the messages for a user, of a kind or of all kinds, that wait, or failed and could be tried again.
     pub(in crate::directory) fn open_deliveries(
         &self,
         user: UserId,
-        kind: MessageKind,
+        kind: Option<MessageKind>,
     ) -> Result<Vec<Delivery>, Error> {
         let sql = concat!(
             "SELECT ",
             columns!(),
-            " FROM deliveries WHERE user_id = $1 AND kind = $2 AND payload IS NOT NULL ORDER BY created_at, id"
+            " FROM deliveries WHERE user_id = $1 AND (kind = $2 OR $3) AND payload IS NOT NULL ORDER BY created_at, id"
         );
-        Ok(self.all(&Sql::new(sql).bind(user).bind(kind.name()))?)
+        Ok(self
+            .all(&Sql::new(sql).bind(user).bind(kind.map_or("", MessageKind::name)).bind(kind.is_none()))?)
     }
 
     /// Removes the texts of failed messages that have expired.

@@ -94,6 +94,12 @@ const ACTION_WORDS: &[(&str, &str)] = &[
     ("value.taken", "Taken names met"),
     ("view.remove", "View removed"),
     ("view.save", "View saved"),
+    ("message.queue", "Message queued by an operator"),
+    ("message.sent", "Message sent"),
+    ("message.failed", "Message given up"),
+    ("message.retry", "Message tried again"),
+    ("message.drop", "Message withdrawn"),
+    ("secrets.rotate", "Secrets key replaced"),
     ("directory.import", "Rows imported"),
     ("directory.restore", "Backup restored"),
 ];

@@ -79,6 +79,12 @@ const SENTENCES: &[(&str, &str, &str)] = &[
     ("request.refused", "stop", "was refused a request"),
     ("view.save", "save", "saved a view of a list:"),
     ("view.remove", "bin", "removed a saved view of a list:"),
+    ("message.queue", "clock", "queued a message"),
+    ("message.sent", "out", "sent a message to"),
+    ("message.failed", "stop", "gave up a message to"),
+    ("message.retry", "undo", "tried a message again to"),
+    ("message.drop", "bin", "withdrew a message to"),
+    ("secrets.rotate", "lock", "replaced the secrets key"),
     ("directory.import", "save", "imported rows"),
     ("directory.restore", "undo", "restored a backup"),
 ];

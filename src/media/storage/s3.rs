@@ -4,7 +4,6 @@
 //! either would carry requests to a place that no setting names. Every call ends within the timeout.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,14 +15,13 @@ use object_store::{
     Attribute, Attributes, BackoffConfig, ClientOptions, Error, GetOptions, GetRange, ObjectStore as _,
     ObjectStoreExt as _, PutOptions, RetryConfig,
 };
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
 use super::file::{FilePart, StorageError, StoredFile};
 use super::name::{AvatarFile, IMMUTABLE, content_type, is_good_name};
 use crate::config::S3Settings;
+use crate::outbound::tls::client_config;
 
 /// A bucket.
 pub(super) struct Bucket {
@@ -222,37 +220,9 @@ fn client(settings: &S3Settings) -> Result<reqwest::Client, StorageError> {
     client.build().map_err(|error| unusable(format!("cannot set up the S3 client: {error}")))
 }
 
-/// TLS with the system's authorities, or with those of a PEM file. The provider is named, because none is installed for the
-/// whole process.
+/// TLS with the system's authorities, or with those of a PEM file.
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, StorageError> {
-    let mut roots = rustls::RootCertStore::empty();
-    match ca_file {
-        None => _ = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
-        Some(path) => {
-            let refused = |why: String| unusable(format!("s3_ca_file: {} {why}", path.display()));
-            let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-            let found = found.map_err(|error| {
-                refused(format!(
-                    "cannot be read ({error}): check the path and its owner, and give a PEM file"
-                ))
-            })?;
-            if found.is_empty() {
-                return Err(refused(
-                    "holds no certificate: give a PEM file with a BEGIN CERTIFICATE block".to_owned(),
-                ));
-            }
-            for certificate in found {
-                roots
-                    .add(certificate)
-                    .map_err(|error| refused(format!("holds no usable certificate ({error})")))?;
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(format!("cannot set up TLS: {error}")))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    client_config(ca_file, "s3_ca_file").map_err(unusable)
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use wardroom::directory::{Clock, Directory, LinkSettings, Location, MessageSetti
 
 use super::templates::Templates;
 
-/// Takes back what migration 19 added, except the column `amr` of tokens and what a trigger says of it.
-pub const UNDO_19: &str = "DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
+/// Takes back what migration 19 and later ones added, except the column `amr` of tokens and what a trigger says of it.
+pub const UNDO_19: &str = "DROP TABLE deliveries; DROP TABLE saved_views; DROP TABLE activity; DROP TABLE servers; DROP INDEX tokens_lasting_by_end; DROP INDEX tokens_never_used; DROP INDEX tokens_of_sign_ins;
              DROP INDEX audit_events_by_actor_name; DROP INDEX audit_events_by_object_name; DROP INDEX audit_events_by_address;
              DROP INDEX tokens_live_sign_ins;
              CREATE INDEX tokens_live_sign_ins ON tokens (user_id, expires_at)
@@ -161,6 +161,19 @@ impl Database {
         }
     }
 
+    /// Takes back what the migration of links added.
+    pub fn undo_links(&self) -> &'static str {
+        match self.location {
+            Location::Sqlite(_) => {
+                "DROP TRIGGER users_end_links; DROP TRIGGER users_mail_changed; DROP TABLE links; DROP TABLE mail_changes;"
+            }
+            Location::Postgres(_) => {
+                "DROP FUNCTION end_links CASCADE; DROP FUNCTION note_mail_change CASCADE; DROP TABLE links; \
+                 DROP TABLE mail_changes;"
+            }
+        }
+    }
+
     /// Takes back what the migrations after version 10 added, so that `migrate` runs them again on rows that exist.
     pub async fn go_back_to_version_10(&self) {
         let sqlite = "BEGIN INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id); END";
@@ -173,8 +186,9 @@ impl Database {
                 "FOR EACH ROW EXECUTE FUNCTION note_old_user()",
             ),
         };
+        let links = self.undo_links();
         let statements = format!(
-            "ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here;
+            "{links} ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here;
              ALTER TABLE tokens DROP COLUMN ends_by;
              DROP TRIGGER tokens_changed{on_tokens};
              DROP TRIGGER groups_changed{on_groups}; DROP TRIGGER groups_added{on_groups};
