@@ -17,9 +17,9 @@ Commands:
   user, group, token    Manage users, groups and API tokens
   permission, audit     List permissions; list, export or verify the audit trail
   import, export        Import from Django, JSON or CSV; export as JSON or CSV
-  compare               Compare the responses of an old server with Wardroom's
   backup, restore       Write or verify a backup archive; restore one
-  move, media           Copy to another database; check or move media files
+  move, media, compare  Copy the database; move media files; compare servers
+  outbox, secrets       Messages to people; the key that encrypts them
   openapi, completions  Print the OpenAPI document; print a completion script
 
 Options:

@@ -313,6 +313,7 @@ fn where_to_look(noun: &str) -> &'static str {
         "group" => "; see `wardroom group list`",
         "permission" => "; see `wardroom permission list`",
         "token" => "; see `wardroom token list`",
+        "message" => "; see `wardroom outbox list`",
         _ => "",
     }
 }

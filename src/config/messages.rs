@@ -292,10 +292,10 @@ pub(super) fn check(config: &Config, rows: &[ShownSetting]) -> Result<(), Config
     Ok(())
 }
 
-type Need = (&'static str, bool);
+type ProviderNeed = (&'static str, bool);
 
 /// The settings that the chosen providers need.
-fn needs(config: &Config) -> Vec<(&'static str, &'static str, Vec<Need>)> {
+fn needs(config: &Config) -> Vec<(&'static str, &'static str, Vec<ProviderNeed>)> {
     let key = (KEY_FILE, config.secrets_key_file.is_some());
     let webhook = vec![
         key,

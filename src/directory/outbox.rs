@@ -212,9 +212,9 @@ impl Directory {
     /// Returns a message, without its text.
     pub async fn message(&self, actor: &Actor, id: &DeliveryId) -> Result<Delivery, Error> {
         authorize(actor, Action::ManageOutbox)?;
-        let id = id.clone();
+        let (id, shown) = (id.clone(), id.to_string());
         let found = self.store.snapshot(move |tx| tx.delivery(&id)).await?;
-        found.map(|sealed| sealed.delivery).ok_or_else(|| Error::not_found("message", "with this id"))
+        found.map(|sealed| sealed.delivery).ok_or_else(|| Error::not_found("message", &shown))
     }
 
     /// Makes messages due now that wait, or that failed and have not expired. Returns them as they were.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_postgres::{CancelToken, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::session::{self, Purpose};
+use super::session::{self, SessionPurpose};
 use super::{before, pooler, schema, tls};
 use crate::database::error::{DatabaseError, describe};
 use crate::database::open::OpenError;
@@ -55,21 +55,21 @@ impl PostgresServer {
 
     /// Creates a pool of connections. None is opened yet.
     pub(crate) fn pool(self: &Arc<Self>, connections: usize, timeout: Duration) -> Result<Pool, OpenError> {
-        self.pool_for(Purpose::General, connections, timeout)
+        self.pool_for(SessionPurpose::General, connections, timeout)
     }
 
-    /// Creates a pool for statements that look up single rows; see [`Purpose::SingleRows`].
+    /// Creates a pool for statements that look up single rows; see [`SessionPurpose::SingleRows`].
     pub(crate) fn index_scan_pool(
         self: &Arc<Self>,
         connections: usize,
         timeout: Duration,
     ) -> Result<Pool, OpenError> {
-        self.pool_for(Purpose::SingleRows, connections, timeout)
+        self.pool_for(SessionPurpose::SingleRows, connections, timeout)
     }
 
     fn pool_for(
         self: &Arc<Self>,
-        purpose: Purpose,
+        purpose: SessionPurpose,
         connections: usize,
         timeout: Duration,
     ) -> Result<Pool, OpenError> {
@@ -201,7 +201,7 @@ where
 /// Opens the connections of a pool.
 struct Connector {
     server: Arc<PostgresServer>,
-    purpose: Purpose,
+    purpose: SessionPurpose,
     timeout: Duration,
 }
 

@@ -7,7 +7,7 @@ use crate::database::sql::Name;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum SessionPurpose {
     /// Any statements.
     General,
     /// Statements that look up single rows. They use indexes rather than sequential scans.
@@ -30,14 +30,14 @@ const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', \
 /// They limit time on the server. The server aborts a statement when this program stops waiting for it, so that an
 /// abandoned statement does not occupy a connection. It also ends idle transactions, so that a process that is suspended
 /// inside a transaction does not hold the writers' lock for ever.
-pub(super) fn statements(purpose: Purpose, timeout: Duration, schema: Option<&str>) -> String {
+pub(super) fn statements(purpose: SessionPurpose, timeout: Duration, schema: Option<&str>) -> String {
     let millis = timeout.as_millis();
     let idle = (timeout * 5).max(Duration::from_secs(10)).as_millis();
     let mut statements = format!(
         "SET statement_timeout = {millis}; SET lock_timeout = {millis}; \
          SET idle_in_transaction_session_timeout = {idle}; {DURABLE}"
     );
-    if purpose == Purpose::SingleRows {
+    if purpose == SessionPurpose::SingleRows {
         statements.push_str("; SET enable_seqscan = off");
     }
     if let Some(schema) = schema {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_schema_s_name_is_one_name_whatever_is_in_it() {
-        let set = |schema: &str| statements(Purpose::General, Duration::from_secs(1), Some(schema));
+        let set = |schema: &str| statements(SessionPurpose::General, Duration::from_secs(1), Some(schema));
         assert!(set("public").ends_with("; SET search_path = \"public\", pg_temp"));
         assert!(set("a b\\c\"d,e").ends_with("; SET search_path = \"a b\\c\"\"d,e\", pg_temp"));
     }

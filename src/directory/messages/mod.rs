@@ -14,7 +14,7 @@ mod template;
 
 use std::collections::BTreeMap;
 
-use self::parse::{LONGEST_SUBJECT, ParsedTemplate, Part, TemplateLine};
+use self::parse::{LONGEST_SUBJECT, ParsedTemplate, TemplateLine, TemplatePart};
 pub use self::parse::{LONGEST_TEMPLATE, TemplateError};
 use self::placeholder::Placeholder;
 pub use self::sms::{SmsEncoding, SmsSize};
@@ -118,8 +118,8 @@ fn fill(line: &TemplateLine, value: impl Fn(Placeholder) -> String) -> Option<St
     let mut filled = String::new();
     for part in &line.0 {
         match part {
-            Part::Text(text) => filled.push_str(text),
-            Part::Value(placeholder) => {
+            TemplatePart::Text(text) => filled.push_str(text),
+            TemplatePart::Value(placeholder) => {
                 let value = value(*placeholder);
                 if value.is_empty() {
                     return None;

@@ -61,14 +61,14 @@ pub enum TemplateError {
 
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum TemplatePart {
     Text(String),
     Value(Placeholder),
 }
 
 /// A line of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TemplateLine(pub(super) Vec<Part>);
+pub(super) struct TemplateLine(pub(super) Vec<TemplatePart>);
 
 /// A template that can be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl ParsedTemplate {
         if lines.iter().all(|line| line.0.is_empty()) {
             return Err(TemplateError::Empty);
         }
-        let has = |wanted| lines.iter().any(|line| line.0.contains(&Part::Value(wanted)));
+        let has = |wanted| lines.iter().any(|line| line.0.contains(&TemplatePart::Value(wanted)));
         match template.required() {
             Some(wanted) if !has(wanted) => Err(TemplateError::Missing(wanted.name())),
             _ => Ok(Self { subject, lines }),
@@ -131,14 +131,14 @@ fn line(template: Template, number: usize, text: &str) -> Result<TemplateLine, T
         let (name, after) = inner.ok_or(TemplateError::LoneBrace(number))?;
         let placeholder = known(template, number, name)?;
         if !plain.is_empty() {
-            parts.push(Part::Text(std::mem::take(&mut plain)));
+            parts.push(TemplatePart::Text(std::mem::take(&mut plain)));
         }
-        parts.push(Part::Value(placeholder));
+        parts.push(TemplatePart::Value(placeholder));
         rest = after;
     }
     plain.push_str(rest);
     if !plain.is_empty() {
-        parts.push(Part::Text(plain));
+        parts.push(TemplatePart::Text(plain));
     }
     Ok(TemplateLine(parts))
 }

@@ -6,12 +6,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::*;
-use crate::database::Sql;
 use crate::directory::clock::Clock;
 use crate::directory::model::{AuditFilter, Locale, UserDraft, UserKey};
 use crate::directory::secrets_key::SecretsKeys;
 use crate::directory::settings::Settings;
-use crate::directory::store::testing::on_both;
+use crate::directory::store::testing::{messages_and_texts, move_a_text, on_both};
 
 const SECRET: &str = "planted-code-731905";
 const ADDRESS: &str = "planted.address@example.com";
@@ -83,8 +82,7 @@ async fn state(directory: &Directory, id: &DeliveryId) -> (DeliveryState, Option
 }
 
 async fn texts_left(directory: &Directory) -> i64 {
-    let sql = Sql::new("SELECT count(*) FROM deliveries WHERE payload IS NOT NULL");
-    directory.store.first(sql).await.unwrap().unwrap()
+    messages_and_texts(&directory.store).await.1
 }
 
 fn later() -> AttemptResult {
@@ -324,8 +322,7 @@ async fn the_outbox_is_bounded() {
             queue(&directory, 100_000).await;
         }
         directory.clean_outbox().await.unwrap();
-        let counted: i64 =
-            directory.store.first(Sql::new("SELECT count(*) FROM deliveries")).await.unwrap().unwrap();
+        let counted = messages_and_texts(&directory.store).await.0;
         assert!(counted <= 3 + 30, "{counted}");
         let counts = directory.count_messages().await.unwrap();
         assert_eq!((counts.len(), counts[0].waiting, counts[0].dead), (1, 3, 0));
@@ -375,7 +372,11 @@ async fn the_secrets_key_is_replaced() {
         let without = open(&database, settings(&new, 1000), &clock).await;
         assert!(take_none(&without).await.is_empty());
         let waits = state(&without, &id).await;
-        assert!(waits.0 != DeliveryState::Queued || waits.1.is_none() || waits.1.unwrap().contains("is not in secrets_key_file"));
+        assert!(
+            waits.0 != DeliveryState::Queued
+                || waits.1.is_none()
+                || waits.1.unwrap().contains("is not in secrets_key_file")
+        );
         let unread = without.reseal_secrets(&operator()).await.unwrap();
         assert_eq!((unread.resealed, unread.current, unread.damaged), (0, 0, 0));
         assert_eq!(unread.unknown, [(first.secrets_key_ids()[0].clone(), 251)].into());
@@ -386,9 +387,7 @@ async fn the_secrets_key_is_replaced() {
         clock.set(at(61));
         assert_eq!(without.take_messages(16).await.unwrap().messages.len(), 16);
         // A value that was moved to another row is not opened there.
-        let sql = "UPDATE deliveries SET payload = (SELECT payload FROM deliveries WHERE state = 'queued' ORDER BY id LIMIT 1) \
-                   WHERE id = (SELECT id FROM deliveries WHERE state = 'queued' ORDER BY id DESC LIMIT 1)";
-        without.store.write(move |tx| Ok(tx.execute(&Sql::new(sql))?)).await.unwrap();
+        move_a_text(&without.store).await;
         let mut given_up = Vec::new();
         loop {
             let taken = without.take_messages(16).await.unwrap();

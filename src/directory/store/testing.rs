@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{OtherTables, Store};
+use super::{OtherTables, Sql, Store};
 use crate::database::Location;
 use crate::database::testing::at_both;
 use crate::directory::clock::Clock;
@@ -36,4 +36,18 @@ async fn made(location: Location) -> Settings {
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings
+}
+
+/// How many messages there are, and how many of them have a text.
+pub(in crate::directory) async fn messages_and_texts(store: &Store) -> (i64, i64) {
+    let all = Sql::new("SELECT count(*) FROM deliveries");
+    let with_text = Sql::new("SELECT count(*) FROM deliveries WHERE payload IS NOT NULL");
+    (store.first(all).await.unwrap().unwrap(), store.first(with_text).await.unwrap().unwrap())
+}
+
+/// Puts the text of the first message that waits into the last one.
+pub(in crate::directory) async fn move_a_text(store: &Store) {
+    let sql = "UPDATE deliveries SET payload = (SELECT payload FROM deliveries WHERE state = 'queued' ORDER BY id LIMIT 1) \
+               WHERE id = (SELECT id FROM deliveries WHERE state = 'queued' ORDER BY id DESC LIMIT 1)";
+    store.write(move |tx| Ok(tx.execute(&Sql::new(sql))?)).await.unwrap();
 }

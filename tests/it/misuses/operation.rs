@@ -22,6 +22,49 @@ pub(super) const OPERATION: &[Misuse] = &[
         "media move --to s3 --remove-source",
         "wardroom: --remove-source: servers still use the store that the files come from: set avatar_storage to s3, restart them, and run the command again",
     ),
+    (2, "outbox", "List messages to people"),
+    (
+        2,
+        "outbox list --state lost",
+        "error: invalid value 'lost' for '--state <STATE>': use one of queued, sending, sent, failed, expired, dropped For more information, try '--help'.",
+    ),
+    (
+        2,
+        "outbox list --kind letter",
+        "error: invalid value 'letter' for '--kind <KIND>': use one of code, invitation, password_reset, notice For more information, try '--help'.",
+    ),
+    (
+        2,
+        "outbox show 7",
+        "error: invalid value '7' for '<ID>': A message id is msg_ and 26 letters and digits. For more information, try '--help'.",
+    ),
+    (
+        3,
+        "outbox show msg_00000000000000000000000000",
+        "wardroom: there is no message msg_00000000000000000000000000; see `wardroom outbox list`",
+    ),
+    (2, "outbox retry", "error: the following required arguments were not provided: <ID>..."),
+    (2, "outbox drop", "error: the following required arguments were not provided: <ID>..."),
+    (
+        5,
+        "outbox test mail ada@example.com",
+        "wardroom: messages cannot be sent: there is no secrets key, or no provider (docs/messages.md)",
+    ),
+    (
+        2,
+        "secrets rotate",
+        "wardroom: secrets_key_file is not set: make a key with `wardroom secrets generate --file FILE`",
+    ),
+    (
+        2,
+        "secrets generate --file Cargo.toml",
+        "wardroom: --file Cargo.toml: line 1 is not a key: make one with `wardroom secrets generate`",
+    ),
+    (
+        2,
+        "serve --mail-provider smtp",
+        "wardroom: mail_provider (flag --mail-provider): smtp needs secrets_key_file, smtp_host, mail_from in addition: set them (`wardroom secrets generate` makes a key)",
+    ),
     (
         2,
         "serve --avatar-storage s3",
