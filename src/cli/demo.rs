@@ -70,13 +70,7 @@ pub(super) fn run(flags: Flags) -> Result<Report, CliError> {
 
 async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliError> {
     let _logging = start_logging(&config)?;
-    let settings = Settings { messages: printed_messages(&config)?, ..settings(&config) };
-    Directory::create(&settings, &Clock::system()?).await?;
-    let directory = Directory::open(&settings, Clock::system()?).await?;
-    // The page fills in the admin's password, so a demo that a network can reach has none.
     let listeners = Listeners::open(&config).await?;
-    let is_private = listeners.are_local();
-    let users = fill(&directory, &media(&config)?, is_private).await?;
     let scheme = if config.tls_key.is_some() { "https" } else { "http" };
     let place = match (listeners.address(), listeners.first()) {
         (Some(address), _) => Some((site(scheme, address), String::new())),
@@ -86,6 +80,10 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
         }
         (None, None) => None,
     };
+    let directory = open(&config, place.as_ref().map(|(site, _)| site.as_str())).await?;
+    // The page fills in the admin's password, so a demo that a network can reach has none.
+    let is_private = listeners.are_local();
+    let users = fill(&directory, &media(&config)?, is_private).await?;
     let server = BoundServer::new(&config, listeners, directory, Providers::terminal())?;
     server.show_settings(origins);
     if let Some((site, option)) = place {
@@ -95,6 +93,15 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
     // It ends with its terminal.
     server.run(OnHangup::Stop).await?;
     Ok(Report::silent())
+}
+
+/// Creates and opens the account database. Links in messages lead to the demo itself, unless a setting says something else.
+async fn open(config: &Config, site: Option<&str>) -> Result<Directory, CliError> {
+    let mut settings = Settings { messages: printed_messages(config)?, ..settings(config) };
+    settings.links.base =
+        settings.links.base.or_else(|| site.filter(|_| config.admin_site).map(str::to_owned));
+    Directory::create(&settings, &Clock::system()?).await?;
+    Ok(Directory::open(&settings, Clock::system()?).await?)
 }
 
 /// Messages of a demo are printed on the terminal. Their key ends with the demo.

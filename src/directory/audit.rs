@@ -45,7 +45,7 @@ impl Verification {
 }
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 48] = [
+pub const ACTIONS: [(&str, &str); 53] = [
     ("code.limit", "no more one-time codes were sent, because all accounts together had too many in an hour"),
     ("code.refused", "a one-time code was wrong, used or expired"),
     ("code.request", "a one-time code was asked for; the details say whether it was sent"),

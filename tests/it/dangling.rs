@@ -150,9 +150,10 @@ both! {
         };
         let row = |id: i64, remains: &str| format!("INSERT INTO deleted_groups (id, name, name_key, deleted_at, deleted_by, search_key, remains) \
              VALUES ({id}, 'g{id}', 'g{id}', {}, '', 'g{id}', '{remains}');", i64::MAX / 4000);
+        let links = database.undo_links();
         let remains = |codes: &str| format!(r#"{{"notes":null,"created_at":0,"updated_at":0,"permissions":{codes}}}"#);
         database.sql(&format!(
-            "DROP TRIGGER tokens_changed{on_tokens}; ALTER TABLE tokens DROP COLUMN amr; {UNDO_19}
+            "{links} DROP TRIGGER tokens_changed{on_tokens}; ALTER TABLE tokens DROP COLUMN amr; {UNDO_19}
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens {action};
              DROP TRIGGER groups_changed{on}; DROP TRIGGER groups_added{on}; DROP TRIGGER groups_removed{on}; {truncated}
              UPDATE permissions SET name = 'orders' WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 15; {}{}{}{}",

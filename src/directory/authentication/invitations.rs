@@ -83,7 +83,7 @@ impl Directory {
 /// Ends the invitation of a user, if the actor may.
 fn revoke(change: &Change<'_, '_>, key: &UserKey) -> Result<User, Error> {
     let user = concerned(change, key)?;
-    change.withdraw(user.id, MessageKind::Invitation)?;
+    change.withdraw(user.id, Some(MessageKind::Invitation))?;
     if !change.tx.end_link(user.id, LinkKind::Invitation, change.now)? {
         return Err(Error::not_found("pending invitation", format!("of {}", user.username)));
     }
@@ -136,7 +136,7 @@ pub(in crate::directory) fn invite(
     if stored.is_some_and(|stored| has_password(&stored.password)) {
         return refused("invite", "This user has a password. An invitation is for users without one.");
     }
-    change.withdraw(user.id, MessageKind::Invitation)?;
+    change.withdraw(user.id, Some(MessageKind::Invitation))?;
     let (link, _) = send(change, user, to, LinkKind::Invitation, key)?;
     let details = json!({ "to": masked(to), "expires_at": link.expires_at.to_string() });
     audit::record(change, "invitation.send", &AuditObject::User(user), details)?;

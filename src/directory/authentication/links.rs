@@ -2,7 +2,7 @@
 //!
 //! A link leads to a page below `public_url`, never to the host of a request. A user has at most one of each kind. It works once,
 //! and ends with its time, with a new password, with another e-mail address, and when its user is deactivated or deleted:
-//! triggers of the database see to that, whoever writes. Setting a password with it signs no one in, so what a sign-in needs in
+//! triggers of the database see to that, for every writer. Setting a password with it signs no one in, so what a sign-in needs in
 //! addition is still needed.
 //!
 //! Never in here: who may have a link. That is in `invitations` and `password_reset`.

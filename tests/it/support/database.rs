@@ -164,6 +164,19 @@ impl Database {
         }
     }
 
+    /// Takes back what the migration of links added.
+    pub fn undo_links(&self) -> &'static str {
+        match self.location {
+            Location::Sqlite(_) => {
+                "DROP TRIGGER users_end_links; DROP TRIGGER users_mail_changed; DROP TABLE links; DROP TABLE mail_changes;"
+            }
+            Location::Postgres(_) => {
+                "DROP FUNCTION end_links CASCADE; DROP FUNCTION note_mail_change CASCADE; DROP TABLE links; \
+                 DROP TABLE mail_changes;"
+            }
+        }
+    }
+
     /// Takes back what the migrations after version 10 added, so that `migrate` runs them again on rows that exist.
     pub async fn go_back_to_version_10(&self) {
         let sqlite = "BEGIN INSERT INTO identity_changes (scope, user_id) VALUES ('user', old.user_id); END";
@@ -176,8 +189,9 @@ impl Database {
                 "FOR EACH ROW EXECUTE FUNCTION note_old_user()",
             ),
         };
+        let links = self.undo_links();
         let statements = format!(
-            "ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here;
+            "{links} ALTER TABLE users DROP COLUMN made_here; ALTER TABLE groups DROP COLUMN made_here;
              ALTER TABLE tokens DROP COLUMN ends_by;
              DROP TRIGGER tokens_changed{on_tokens};
              DROP TRIGGER groups_changed{on_groups}; DROP TRIGGER groups_added{on_groups};
