@@ -125,9 +125,7 @@ impl ActionWords {
         let words = ACTIONS.iter().find(|words| words.path == path).ok_or(ApiError::NotFound)?;
         match words.action {
             UserAction::Delete => check_right(holds_permission::<DeleteUser>(&visit.identity))?,
-            UserAction::TakeAdmin if !visit.identity.user.is_admin => {
-                return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
-            }
+            UserAction::TakeAdmin => visit.check_admin()?,
             _ => check_right(holds_permission::<UpdateUser>(&visit.identity))?,
         }
         match words.action {
@@ -268,8 +266,8 @@ pub(super) async fn ask(
     let key = UserKey::Id(user_id(&id)?);
     let user = app.directory().user(&visit.actor, &key).await.map_err(hidden)?;
     let words = ActionWords::of(&action, &app, &visit)?;
-    if user.is_admin && !visit.identity.user.is_admin {
-        return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
+    if user.is_admin {
+        visit.check_admin()?;
     }
     match visit.proof_first().filter(|_| words.done == DELETE_PERMANENTLY.done) {
         Some(first) => Ok(first),
