@@ -13,12 +13,13 @@ use super::listing::ListAddress;
 use super::page::SiteFrame;
 use super::places::AUDIT;
 use super::responses::page;
+use super::safe_path::without;
 use super::views;
-use super::visit::Visit;
+use super::visit::{Visit, VisitWith};
 use super::words::date_in_words;
 use crate::directory::access::ReadAudit;
 use crate::directory::access::holds_permission;
-use crate::directory::error::{Denial, Error};
+use crate::directory::error::Error;
 use crate::directory::model::{RecordedEvent, ValidationErrors};
 use crate::directory::query::{AuditQuery, audit_head};
 use crate::http::app::App;
@@ -172,9 +173,7 @@ fn view(visit: &Visit, address: &ListAddress, faults: Option<&ValidationErrors>)
 
 /// Takes the position in the list from an address.
 fn without_before(path: &str) -> String {
-    let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
-    let kept: Vec<_> = query.split('&').filter(|pair| !pair.starts_with("before=")).collect();
-    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+    without(path, &["before"])
 }
 
 /// Sorts events, newest first, by their days.
@@ -227,11 +226,8 @@ impl VerifyAuditPage {
 }
 
 /// `GET /admin/audit/verify`.
-pub(super) async fn ask_verify(State(_): State<App>, visit: Visit) -> Result<Response, ApiError> {
-    match holds_permission::<ReadAudit>(&visit.identity) {
-        true => page(StatusCode::OK, &VerifyAuditPage::new(&visit)),
-        false => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-    }
+pub(super) async fn ask_verify(visit: VisitWith<ReadAudit>) -> Result<Response, ApiError> {
+    page(StatusCode::OK, &VerifyAuditPage::new(&visit))
 }
 
 /// `POST /admin/audit/verify`: reads the whole chain. It changes nothing, but is too much work for a link.

@@ -11,6 +11,7 @@ use super::objects::hidden;
 use super::page::SiteFrame;
 use super::places::GROUPS;
 use super::responses::{page, see_other};
+use super::user_action::until;
 use super::visit::{Visit, VisitWith, ask_for_proof, check_right};
 use super::words::When;
 use crate::directory::access::{DeleteGroup, holds_permission};
@@ -35,14 +36,12 @@ struct DeleteGroupPage {
 async fn view(app: &App, visit: &Visit, id: GroupId) -> Result<DeleteGroupPage, ApiError> {
     let details = app.directory().group_details(&visit.actor, &GroupKey::Id(id)).await.map_err(hidden)?;
     check_right(holds_permission::<DeleteGroup>(&visit.identity))?;
-    let (now, kept_for) = (visit.request.now, app.directory().deleted_kept_for());
-    let kept_until = now.plus(kept_for).ok().filter(|_| !kept_for.is_zero());
     Ok(DeleteGroupPage {
         page: SiteFrame::new(format!("Delete the group {}?", details.group.name), GROUPS, visit),
-        group: RecordedGroup::new(&details.group, now),
+        group: RecordedGroup::new(&details.group, visit.request.now),
         rights: details.permissions.iter().map(NamedRight::new).collect(),
         version: details.version().as_str().to_owned(),
-        kept_until: When::maybe(kept_until, now),
+        kept_until: until(app, visit),
         problems: Problems::default(),
     })
 }

@@ -31,9 +31,7 @@ pub(super) async fn ask(
 ) -> Result<Response, ApiError> {
     let key = UserKey::Id(user_id(&id)?);
     let user = app.directory().user(&visit.actor, &key).await.map_err(hidden)?;
-    if !visit.identity.user.is_admin {
-        return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
-    }
+    visit.check_admin()?;
     if let Some(first) = visit.proof_first() {
         return Ok(first);
     }

@@ -19,12 +19,17 @@ pub(super) fn within_site(path: &str) -> String {
 }
 
 fn without_notes(path: &str) -> String {
+    without(path, &["done", "undo"])
+}
+
+/// Takes parameters from the query of a path.
+pub(super) fn without(path: &str, names: &[&str]) -> String {
     let Some((path, query)) = path.split_once('?') else { return path.to_owned() };
-    let is_note = |pair: &str| {
+    let is_named = |pair: &str| {
         let name = percent_decode_str(pair.split('=').next().unwrap_or_default()).decode_utf8_lossy();
-        ["done", "undo"].contains(&&*name)
+        names.contains(&&*name)
     };
-    let kept: Vec<_> = query.split('&').filter(|pair| !is_note(pair)).collect();
+    let kept: Vec<_> = query.split('&').filter(|pair| !is_named(pair)).collect();
     if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
 }
 

@@ -15,10 +15,10 @@ use super::responses::{page, see_other};
 use super::token_page::{ReadyPage, check_change, find};
 use super::token_shown::scope_words;
 use super::token_values::{END_OF_NEW, END_OF_OLD, FIELDS, TokenValues};
-use super::visit::Visit;
+use super::visit::{Visit, check_right};
 use super::words::display_name;
 use crate::directory::access::{BUILT_IN, IssueToken, ReadPermissions, holds_permission};
-use crate::directory::error::{Denial, Error};
+use crate::directory::error::Error;
 use crate::directory::model::{Scope, TokenId, User, UserId, UserKey};
 use crate::directory::tokens::{Expiry, TokenWithKey};
 use crate::http::app::App;
@@ -127,13 +127,13 @@ fn refused_form(error: Error, values: &TokenValues) -> Result<(StatusCode, Fille
 async fn owner(app: &App, visit: &Visit, id: UserId) -> Result<User, ApiError> {
     let user = app.directory().visible_user(&visit.actor, &UserKey::Id(id)).await.map_err(hidden)?;
     let is_own = id == visit.identity.user.id;
-    match (is_own || holds_permission::<IssueToken>(&visit.identity), user.is_admin) {
-        (false, _) => Err(ApiError::Forbidden(Denial::NoRight.to_string())),
-        (true, true) if !visit.identity.user.is_admin && !is_own => {
-            Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()))
+    if !is_own {
+        check_right(holds_permission::<IssueToken>(&visit.identity))?;
+        if user.is_admin {
+            visit.check_admin()?;
         }
-        _ => Ok(user),
     }
+    Ok(user)
 }
 
 async fn new_form(

@@ -155,9 +155,7 @@ impl ActionWords {
         let words = all.find(|words| words.path == path).ok_or(ApiError::NotFound)?;
         match words.action {
             UserAction::Delete => check_right(holds_permission::<DeleteUser>(&visit.identity))?,
-            UserAction::TakeAdmin if !visit.identity.user.is_admin => {
-                return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
-            }
+            UserAction::TakeAdmin => visit.check_admin()?,
             _ => check_right(holds_permission::<UpdateUser>(&visit.identity))?,
         }
         match words.action {
@@ -331,8 +329,8 @@ pub(super) async fn ask(
     let key = UserKey::Id(user_id(&id)?);
     let user = app.directory().user(&visit.actor, &key).await.map_err(hidden)?;
     let words = ActionWords::of(&action, &app, &visit)?;
-    if user.is_admin && !visit.identity.user.is_admin {
-        return Err(ApiError::Forbidden(Denial::AdminsOnly.to_string()));
+    if user.is_admin {
+        visit.check_admin()?;
     }
     let needs_proof = [DELETE_PERMANENTLY.done, "invited", "invitation-revoked"].contains(&words.done);
     match visit.proof_first().filter(|_| needs_proof) {

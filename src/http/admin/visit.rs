@@ -134,10 +134,8 @@ impl FromRequestParts<App> for VisitOfAdmin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let visit = Visit::from_request_parts(parts, app).await?;
-        match visit.identity.user.is_admin {
-            true => Ok(Self(visit)),
-            false => Err(ApiError::Forbidden(Denial::AdminsOnly.to_string())),
-        }
+        visit.check_admin()?;
+        Ok(Self(visit))
     }
 }
 
@@ -150,6 +148,14 @@ impl Deref for VisitOfAdmin {
 }
 
 impl Visit {
+    /// Returns an error unless the person is an admin.
+    pub(super) fn check_admin(&self) -> Result<(), ApiError> {
+        match self.identity.user.is_admin {
+            true => Ok(()),
+            false => Err(ApiError::Forbidden(Denial::AdminsOnly.to_string())),
+        }
+    }
+
     /// Leads to the page that asks for a new proof if the last one is too old for what is dangerous. Afterwards the browser
     /// returns to this page. Call it before a form is shown; the use case decides again.
     pub(super) fn proof_first(&self) -> Option<Response> {
