@@ -68,6 +68,8 @@ pub struct Metrics {
     pub identity_loads: Counter,
     /// `wardroom_stale_answers_total`
     pub stale_answers: Counter,
+    /// `wardroom_list_bitmaps_bytes`
+    pub list_bitmaps: Gauge,
     /// `wardroom_password_hashes_total`
     pub password_hashes: Counter,
     /// `wardroom_users{state}`, `wardroom_tokens{kind,state}` and other counts of the database's content.
@@ -186,6 +188,8 @@ impl Metrics {
         root.register("identity_loads", about, self.identity_loads.clone());
         let about = "Responses that may have been stale, as serve_stale_for allows";
         root.register("stale_answers", about, self.stale_answers.clone());
+        let about = "Memory of the bitmaps of users that lists use; 0 while they do not stand";
+        root.register_with_unit("list_bitmaps", about, Unit::Bytes, self.list_bitmaps.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
         let about = "When the certificate that new connections get expires, in Unix time";
         let expiry = self.certificate_expiry.clone();

@@ -39,6 +39,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         contact_needs_password: config.contact_needs_password,
         identity_cache_bytes: config.identity_cache as u64,
         serve_stale_for: config.serve_stale_for,
+        list_bitmaps_bytes: config.list_bitmaps as u64,
+        list_timeout: config.list_timeout,
     }
 }
 

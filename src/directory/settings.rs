@@ -34,6 +34,10 @@ pub struct Settings {
     pub identity_cache_bytes: u64,
     /// How long cached identities are answered while the database is unavailable.
     pub serve_stale_for: Duration,
+    /// The most bytes of bitmaps of users for lists; zero keeps none.
+    pub list_bitmaps_bytes: u64,
+    /// How long a list of users may take.
+    pub list_timeout: Duration,
 }
 
 /// The settings that decide what a change may do. Work that follows none, such as an import, uses the default.

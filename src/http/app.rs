@@ -57,6 +57,7 @@ impl App {
             database_reads: counters.reads,
             identity_loads: counters.identity_loads,
             stale_answers: counters.stale_answers,
+            list_bitmaps: counters.list_bitmaps,
             ..metrics
         };
         let draining = AtomicBool::new(false);

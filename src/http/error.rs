@@ -70,6 +70,8 @@ pub enum ApiError {
     Overloaded,
     /// The request took longer than the setting allows.
     TookTooLong,
+    /// A list took longer than the setting allows; the text names what it was narrowed by.
+    ListTooSlow(String),
     /// A fault of the server; the text is for the log.
     Internal(String),
 }
@@ -97,6 +99,7 @@ impl ApiError {
             | Self::MediaUnavailable(_)
             | Self::Unconfirmed(_)
             | Self::Overloaded
+            | Self::ListTooSlow(_)
             | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -123,6 +126,7 @@ impl ApiError {
             Self::Unavailable(_) | Self::MediaUnavailable(_) | Self::Overloaded | Self::TookTooLong => {
                 "service_unavailable"
             }
+            Self::ListTooSlow(_) => "list_too_slow",
             Self::Unconfirmed(_) => "unconfirmed",
             Self::Internal(_) => "error",
         })
@@ -138,6 +142,7 @@ impl ApiError {
             Self::BadRequest(why) => Some((*why).to_owned()),
             Self::Invalid(faults) => Some(faults.iter().map(texts).collect::<Vec<_>>().join(" ")),
             Self::TookTooLong => Some("It took too long. Nothing was changed.".to_owned()),
+            Self::ListTooSlow(why) => Some(why.clone()),
             _ => None,
         }
     }
@@ -155,7 +160,8 @@ impl ApiError {
                 return json!({ "detail": format!("Unsupported content encoding \"{given}\" in request.") });
             }
             Self::BadRequest(detail) | Self::Unauthenticated(detail) | Self::NotImplemented(detail) => detail,
-            Self::Forbidden(detail) | Self::Malformed(detail) | Self::UnsupportedMediaType(detail) => detail,
+            Self::Forbidden(detail) | Self::Malformed(detail) => detail,
+            Self::UnsupportedMediaType(detail) | Self::ListTooSlow(detail) => detail,
             Self::TooNarrow(_) => return json!({ "detail": Denial::NoRight.to_string() }),
             Self::Stale => "It has changed since you read it: read it again.",
             Self::NotFound => "Not found.",
@@ -252,6 +258,7 @@ impl ApiError {
             Error::Busy { retry_after } => Self::Throttled(whole_seconds(retry_after)),
             Error::Unavailable(why) => Self::Unavailable(why),
             Error::MediaUnavailable(why) => Self::MediaUnavailable(why),
+            Error::TooSlow { .. } => Self::ListTooSlow(error.to_string()),
             Error::Unconfirmed(why) => Self::Unconfirmed(why),
             // No route brings anything in.
             Error::Broken { .. } => Self::Internal(error.to_string()),

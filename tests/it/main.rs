@@ -96,6 +96,7 @@ mod introspection;
 mod language;
 mod leaked_keys;
 mod linearizable;
+mod list_bitmaps;
 mod list_plans;
 mod listen;
 mod log_lines;

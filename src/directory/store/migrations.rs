@@ -120,6 +120,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0019_admin_site.sql"),
         postgres: include_str!("../../../migrations/postgres/0019_admin_site.sql"),
     },
+    Migration {
+        version: 20,
+        name: "lists",
+        sqlite: include_str!("../../../migrations/sqlite/0020_lists.sql"),
+        postgres: include_str!("../../../migrations/postgres/0020_lists.sql"),
+    },
 ];
 
 /// What runs before released migrations that stop at data that they do not expect.

@@ -31,6 +31,8 @@ async fn made(location: Location) -> Settings {
         contact_needs_password: false,
         identity_cache_bytes: 0,
         serve_stale_for: Duration::ZERO,
+        list_bitmaps_bytes: 0,
+        list_timeout: Duration::from_secs(10),
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings
