@@ -73,6 +73,8 @@ pub struct Metrics {
     pub stale_answers: Counter,
     /// `wardroom_one_time_codes_total{channel,result}`
     pub codes: Family<CodeLabels, Counter>,
+    /// `wardroom_list_bitmaps_bytes`
+    pub list_bitmaps: Gauge,
     /// `wardroom_password_hashes_total`
     pub password_hashes: Counter,
     /// `wardroom_users{state}`, `wardroom_tokens{kind,state}` and other counts of the database's content.
@@ -207,6 +209,8 @@ impl Metrics {
         root.register("stale_answers", about, self.stale_answers.clone());
         let about = "One-time codes by channel and result: asked, sent, verified, refused, limited, or why none was sent";
         root.register("one_time_codes", about, self.codes.clone());
+        let about = "Memory of the bitmaps of users that lists use; 0 while they do not stand";
+        root.register_with_unit("list_bitmaps", about, Unit::Bytes, self.list_bitmaps.clone());
         root.register("password_hashes", "Password hashes computed", self.password_hashes.clone());
         let about = "When the certificate that new connections get expires, in Unix time";
         let expiry = self.certificate_expiry.clone();

@@ -43,6 +43,8 @@ pub(super) fn settings(config: &Config) -> Settings {
         messages: message_settings_or_fault(config),
         codes: codes(config),
         links: links(config),
+        list_bitmaps_bytes: config.list_bitmaps as u64,
+        list_timeout: config.list_timeout,
     }
 }
 

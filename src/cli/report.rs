@@ -279,7 +279,7 @@ impl From<Error> for CliError {
             }
             Error::Busy { .. } => (5, "busy"),
             Error::Stale(_) => (1, "stale"),
-            Error::Unavailable(_) => (5, "database"),
+            Error::Unavailable(_) | Error::TooSlow { .. } => (5, "database"),
             Error::MediaUnavailable(_) => (5, "media"),
             Error::MessagesUnavailable(_) => (5, "messages"),
             Error::Unconfirmed(_) => (1, "unconfirmed"),

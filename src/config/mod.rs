@@ -399,6 +399,18 @@ code_settings! {
     /// `wardroom_stale_answers_total` counts these responses.
     Serve serve_stale_for: TimeSpan<0, 86_400_000> = "0s";
 
+    /// The memory for bitmaps of users, with which lists of users are counted and filtered, in bytes. With 0, each list reads the database.
+    ///
+    /// They are built in the background when the server starts, and are never older than the request. If they would take more,
+    /// there are none, and lists of many users take longer. They are only kept where ids lie close together, as those that the
+    /// service gives do.
+    Serve list_bitmaps: ByteSize<0, 1_099_511_627_776> = "512MiB";
+
+    /// How long a list of users may take, after which the response is 503 and names the filters that took the time.
+    ///
+    /// A list without its count (`count=none`, or `cursor=`) takes less.
+    Serve list_timeout: TimeSpan<10, 3_600_000> = "5s";
+
     /// The lifetime of a token that is created by signing in with a password.
     Serve sign_in_lifetime: TimeSpan<60_000, 31_536_000_000> = "12h";
 

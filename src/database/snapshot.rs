@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio_postgres::CancelToken;
 
@@ -36,13 +37,43 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         T: Send + 'static,
         F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     {
+        let (read, _cancel_on_drop) = self.prepare_snapshot(work).await?;
+        spawn_blocking(read).await.map_err(|error| DatabaseError::Broken(error.into()))?
+    }
+
+    /// Does the same on a thread of its own with a low priority, for work that no request waits for.
+    pub(crate) async fn background_snapshot<T, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (read, _cancel_on_drop) = self.prepare_snapshot(work).await?;
+        let (sender, done) = oneshot::channel();
+        let run = move || {
+            lower_priority();
+            let _ = sender.send(read());
+        };
+        let thread = std::thread::Builder::new().name("background".to_owned()).spawn(run);
+        thread.map_err(|error| DatabaseError::Broken(error.into()))?;
+        done.await.map_err(|error| DatabaseError::Broken(error.into()))?
+    }
+
+    /// Waits for a permit. Returns the read, for a thread that may block, and what cancels it.
+    async fn prepare_snapshot<T, F>(
+        &self,
+        work: F,
+    ) -> Result<(impl FnOnce() -> Result<T, E> + Send + 'static, CancelOnDrop), E>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
         self.check_same_file()?;
         let permit = self.snapshots.acquire(LONG_READ_TIMEOUT).await?;
         let (backend, reads) = (self.backend.clone(), self.reads.clone());
         let (stop, cancellation) = (StopSignal::without_deadline(), Arc::new(Cancellation::of(&backend)));
-        let _cancel_on_drop =
+        let cancel_on_drop =
             CancelOnDrop { _stop: stop.stop_on_drop(), cancellation: Arc::clone(&cancellation) };
-        let read = spawn_blocking(move || {
+        let read = move || {
             let _permit = permit;
             let link = backend.snapshot(&stop)?;
             cancellation.arm(&link);
@@ -57,9 +88,19 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
             cancellation.disarm();
             link.discard();
             outcome
-        });
-        read.await.map_err(|error| DatabaseError::Broken(error.into()))?
+        };
+        Ok((read, cancel_on_drop))
     }
+}
+
+/// The niceness of a background thread: it gets what processors others leave.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Lowers the priority of this thread, where the system supports that and allows it.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
 /// Cancels the running statement on PostgreSQL. On SQLite the stop signal is enough.

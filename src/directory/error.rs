@@ -47,6 +47,14 @@ pub enum Error {
     /// The database is not available now. The same request may succeed later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// A list took longer than the setting allows. The same list with other filters may take less.
+    #[error("{}", too_slow(.filters, *.after))]
+    TooSlow {
+        /// What it was narrowed and ordered by.
+        filters: Vec<&'static str>,
+        /// How long it may take.
+        after: Duration,
+    },
     /// The store of media files is not available now. Nothing but an upload needs it.
     #[error("the store of media files is not available: {0}")]
     MediaUnavailable(String),
@@ -145,6 +153,17 @@ impl From<Denial> for Error {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
+}
+
+fn too_slow(filters: &[&str], after: Duration) -> String {
+    let what = match filters {
+        [] => "it reads all users".to_owned(),
+        filters => format!("it was narrowed or ordered by {}", filters.join(", ")),
+    };
+    format!(
+        "The list took longer than {} s: {what}. Narrow it further, or leave out its count with count=none.",
+        after.as_secs_f64()
+    )
 }
 
 fn by_index(items: &[ValidationErrors]) -> String {

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use tokio::time::timeout;
+
 use super::Directory;
 use super::access::{Action, Actor, Who, authorize};
+use super::bitmaps::FoundUsers;
 use super::error::{Denial, Error};
 use super::groups::MEMBERS_MAX;
 use super::model::{Group, GroupId, ListedToken, Timestamp, Token, TokenKind, User, UserId, Violation};
 use super::query::{Column, GroupQuery, IdleSince, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
 use super::store::groups::GroupName;
+use super::store::user_list::Reading;
 use super::store::{FromRow, Sql, group_list, groups, token_list, user_list, users};
 use super::tokens;
 
@@ -19,8 +23,48 @@ impl Directory {
     /// Returns a page of users.
     pub async fn list_users(&self, actor: &Actor, query: &UserQuery) -> Result<Page<User>, Error> {
         authorize(actor, Action::ReadUsers)?;
+        match timeout(self.list_timeout, self.read_users(query)).await {
+            Ok(page) => page,
+            Err(_) => Err(Error::TooSlow { filters: query.named_filters(), after: self.list_timeout }),
+        }
+    }
+
+    async fn read_users(&self, query: &UserQuery) -> Result<Page<User>, Error> {
         let (dialect, now) = (self.store.dialect(), self.clock.now());
+        if let Some(found) = self.bitmaps.find(query, now).await
+            && let Some(page) = self.found_page(query, found, now).await?
+        {
+            return Ok(page);
+        }
         self.page(query, user_list::page(dialect, query, now), user_list::count(dialect, query, now)).await
+    }
+
+    /// Reads a page in the way that the bitmaps of users suggest. `None` if users have changed meanwhile, so that a row may be
+    /// missing.
+    async fn found_page(
+        &self,
+        query: &UserQuery,
+        found: FoundUsers,
+        now: Timestamp,
+    ) -> Result<Option<Page<User>>, Error> {
+        let FoundUsers { count, reading, offset, at_least } = found;
+        let dialect = self.store.dialect();
+        let mut rows: Vec<User> = match reading {
+            Reading::Nothing => Vec::new(),
+            _ => self.store.all(user_list::page_by(dialect, &query.at_offset(offset), now, &reading)).await?,
+        };
+        if (rows.len() as u64) < at_least {
+            return Ok(None);
+        }
+        let more = query.cut(&mut rows);
+        let count = match count {
+            None if query.paging.is_counted() => match query.known_count(&rows, more) {
+                None => Some(self.store.count(user_list::count_by(dialect, query, now, &reading)).await?),
+                known => known,
+            },
+            count => count,
+        };
+        Ok(Some(query.page(rows, more, count)))
     }
 
     /// Returns a page of groups.
@@ -123,22 +167,11 @@ impl Directory {
         C::Row: FromRow,
     {
         let mut rows: Vec<C::Row> = self.store.all(page).await?;
-        let limit = usize::try_from(query.paging.limit).unwrap_or(usize::MAX);
-        // The statement reads one row more than the page holds, which shows whether there is another page.
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        match &query.paging.start {
-            PageStart::Cursor(position) => Ok(query.cursor_page(position, rows, more)),
-            PageStart::Offset(offset) => {
-                let end = offset.saturating_add(rows.len().try_into().unwrap_or(u64::MAX));
-                let count = match more || (rows.is_empty() && *offset > 0) {
-                    true => self.store.count(count).await?,
-                    false => end,
-                };
-                let step = u64::from(query.paging.limit);
-                let previous = (*offset > 0).then(|| PageLink::Offset(offset.saturating_sub(step)));
-                Ok(Page { count: Some(count), rows, next: more.then_some(PageLink::Offset(end)), previous })
-            }
-        }
+        let more = query.cut(&mut rows);
+        let counted = match query.known_count(&rows, more) {
+            None if query.paging.is_counted() => Some(self.store.count(count).await?),
+            known => known.filter(|_| query.paging.is_counted()),
+        };
+        Ok(query.page(rows, more, counted))
     }
 }

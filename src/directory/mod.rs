@@ -14,6 +14,7 @@ pub mod activity;
 pub mod audit;
 pub mod authentication;
 pub mod avatars;
+mod bitmaps;
 pub mod bulk;
 mod change;
 pub mod clock;
@@ -54,9 +55,11 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 
 pub use self::access::{Actor, Origin};
+use self::bitmaps::UserBitmaps;
 pub use self::change::Written;
 pub use self::clock::Clock;
 pub use self::error::{Denial, Error};
@@ -81,6 +84,8 @@ pub use crate::paths::UnsafePath;
 pub struct Directory {
     store: Arc<Store>,
     authenticator: Authenticator,
+    bitmaps: UserBitmaps,
+    list_timeout: Duration,
     clock: Clock,
     hasher: Hasher,
     sign_in_lifetime: Duration,
@@ -124,6 +129,8 @@ pub struct Counters {
     pub stale_answers: Counter,
     /// What happened with one-time codes.
     pub codes: Family<CodeLabels, Counter>,
+    /// Bytes of the bitmaps of users; 0 while they do not stand.
+    pub list_bitmaps: Gauge,
 }
 
 impl Directory {
@@ -139,7 +146,10 @@ impl Directory {
             links: Arc::new(settings.links.clone()),
         };
         let server_id = clock.request_id();
+        let bitmaps = UserBitmaps::new(&store, &clock, settings.list_bitmaps_bytes);
         Ok(Self {
+            bitmaps,
+            list_timeout: settings.list_timeout,
             store,
             authenticator,
             clock,
@@ -156,6 +166,22 @@ impl Directory {
             activity: ActivityCounters::default(),
             server_id,
         })
+    }
+
+    /// Builds the bitmaps that make lists of users cheap, and keeps them. It never ends. Until they stand, lists read the
+    /// database alone.
+    pub async fn keep_list_bitmaps(&self) {
+        self.bitmaps.keep().await;
+    }
+
+    /// Builds these bitmaps now. Returns false if they would take more memory than they may.
+    pub async fn build_list_bitmaps(&self) -> Result<bool, Error> {
+        self.bitmaps.build().await
+    }
+
+    /// The bytes of these bitmaps; `None` if they do not stand.
+    pub fn list_bitmaps(&self) -> Option<u64> {
+        self.bitmaps.stand().then(|| self.bitmaps.bytes())
     }
 
     /// Creates an empty account database. It is an error if there is one already, or other files or tables in its place.
@@ -187,6 +213,7 @@ impl Directory {
             identity_loads: self.authenticator.loads(),
             stale_answers: self.authenticator.stale_answers(),
             codes: self.code_counts.clone(),
+            list_bitmaps: self.bitmaps.gauge(),
         }
     }
 

@@ -46,6 +46,10 @@ pub struct Settings {
     pub codes: Option<CodeSettings>,
     /// Links that are mailed to people, and notices.
     pub links: LinkSettings,
+    /// The most bytes of bitmaps of users for lists; zero keeps none.
+    pub list_bitmaps_bytes: u64,
+    /// How long a list of users may take.
+    pub list_timeout: Duration,
 }
 
 /// The settings of links that are mailed to people, and of notices about their accounts.

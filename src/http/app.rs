@@ -58,6 +58,7 @@ impl App {
             identity_loads: counters.identity_loads,
             stale_answers: counters.stale_answers,
             codes: counters.codes,
+            list_bitmaps: counters.list_bitmaps,
             ..metrics
         };
         let draining = AtomicBool::new(false);

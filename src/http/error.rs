@@ -70,6 +70,8 @@ pub enum ApiError {
     Overloaded,
     /// The request took longer than the setting allows.
     TookTooLong,
+    /// A list took longer than the setting allows; the text names what it was narrowed by.
+    ListTooSlow(String),
     /// A fault of the server; the text is for the log.
     Internal(String),
 }
@@ -97,6 +99,7 @@ impl ApiError {
             | Self::MessagesUnavailable(_)
             | Self::Unconfirmed(_)
             | Self::Overloaded
+            | Self::ListTooSlow(_)
             | Self::TookTooLong => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -124,6 +127,7 @@ impl ApiError {
             | Self::MessagesUnavailable(_)
             | Self::Overloaded
             | Self::TookTooLong => "service_unavailable",
+            Self::ListTooSlow(_) => "list_too_slow",
             Self::Unconfirmed(_) => "unconfirmed",
             Self::Internal(_) => "error",
         })
@@ -139,6 +143,7 @@ impl ApiError {
             Self::BadRequest(why) => Some((*why).to_owned()),
             Self::Invalid(faults) => Some(faults.iter().map(texts).collect::<Vec<_>>().join(" ")),
             Self::TookTooLong => Some("It took too long. Nothing was changed.".to_owned()),
+            Self::ListTooSlow(why) => Some(why.clone()),
             _ => None,
         }
     }
@@ -156,7 +161,8 @@ impl ApiError {
                 return json!({ "detail": format!("Unsupported content encoding \"{given}\" in request.") });
             }
             Self::BadRequest(detail) | Self::Unauthenticated(detail) => detail,
-            Self::Forbidden(detail) | Self::Malformed(detail) | Self::UnsupportedMediaType(detail) => detail,
+            Self::Forbidden(detail) | Self::Malformed(detail) => detail,
+            Self::UnsupportedMediaType(detail) | Self::ListTooSlow(detail) => detail,
             Self::TooNarrow(_) => return json!({ "detail": Denial::NoRight.to_string() }),
             Self::Stale => "It has changed since you read it: read it again.",
             Self::NotFound => "Not found.",
@@ -257,6 +263,7 @@ impl ApiError {
             Error::Unavailable(why) => Self::Unavailable(why),
             Error::MediaUnavailable(why) => Self::MediaUnavailable(why),
             Error::MessagesUnavailable(why) => Self::MessagesUnavailable(why),
+            Error::TooSlow { .. } => Self::ListTooSlow(error.to_string()),
             Error::Unconfirmed(why) => Self::Unconfirmed(why),
             // No route brings anything in.
             Error::Broken { .. } => Self::Internal(error.to_string()),

@@ -20,12 +20,13 @@ use crate::directory::limiter::SHARE_INTERVAL;
 pub type BackgroundJob = for<'a> fn(&'a Directory) -> BoxFuture<'a, ()>;
 
 /// All jobs of a server.
-pub const JOBS: [BackgroundJob; 5] = [
+pub const JOBS: [BackgroundJob; 6] = [
     |directory| write_uses(directory).boxed(),
     |directory| purge(directory).boxed(),
     |directory| share_rates(directory).boxed(),
     |directory| count_encodings(directory).boxed(),
     |directory| decide_codes(directory).boxed(),
+    |directory| directory.keep_list_bitmaps().boxed(),
 ];
 
 /// Writes what is still in memory. Call it after the jobs were aborted and the last request has finished.

@@ -4,7 +4,7 @@
 use wardroom::directory::Clock;
 
 use crate::backup::works;
-use crate::support::database::UNDO_19;
+use crate::support::database::{UNDO_19, undo_23};
 use crate::support::{Backend, Database, both};
 
 /// Changes the lists that are kept of a deleted user, as they are before: `"permissions":[]`.
@@ -153,10 +153,11 @@ both! {
         let links = database.undo_links();
         let remains = |codes: &str| format!(r#"{{"notes":null,"created_at":0,"updated_at":0,"permissions":{codes}}}"#);
         database.sql(&format!(
-            "{links} DROP TRIGGER tokens_changed{on_tokens}; ALTER TABLE tokens DROP COLUMN amr; {UNDO_19}
+            "{links} DROP TRIGGER tokens_changed{on_tokens}; ALTER TABLE tokens DROP COLUMN amr; {UNDO_19} {}
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name ON tokens {action};
              DROP TRIGGER groups_changed{on}; DROP TRIGGER groups_added{on}; DROP TRIGGER groups_removed{on}; {truncated}
              UPDATE permissions SET name = 'orders' WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 15; {}{}{}{}",
+            undo_23(backend),
             row(900, &remains("[1282,null]")), row(901, "{\"permissions\":[1282"), row(902, &remains("[1282, 4711, 1222]")),
             row(903, &remains("null")),
         )).await;

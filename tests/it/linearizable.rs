@@ -272,6 +272,72 @@ both! {
     }
 }
 
+both! {
+    /// Counts and members of lists, on two replicas with bitmaps: use cases, the command line and an operator's own SQL write.
+    async fn no_list_is_older_than_a_change(backend: Backend) {
+        const CHANGES: u64 = 45;
+        let site = Site::start(backend).await;
+        let writer = site.database.open(&site.clock).await;
+        let mut people = Vec::new();
+        for number in 0..CHANGES {
+            people.push(person(&writer, &format!("p{number}"), |_| {}).await.id);
+        }
+        let servers = [site.address, site.replica().await];
+        // Changes that were acknowledged, and that were begun.
+        let [acknowledged, begun] = [0, 1].map(|_| Arc::new(AtomicU64::new(0)));
+        let mut readers = JoinSet::new();
+        for reader in 0..READERS {
+            let (acknowledged, begun, key) = (Arc::clone(&acknowledged), Arc::clone(&begun), site.admin.key.clone());
+            readers.spawn(async move {
+                let mut connection = Connection::to(servers[reader % 2]).await;
+                let (mut seen, mut answers) = ([0; 3], 0_usize);
+                while seen != [CHANGES; 3] {
+                    for (place, (query, others)) in [
+                        ("group_id=7&search=p&limit=1000&id_min=43", 0), ("groups_in=7&has_token=true&id_min=43&limit=1000&ordering=-created_at", 0),
+                        ("is_staff=true&limit=1000&ordering=username", 4),
+                    ].into_iter().enumerate() {
+                        let least = acknowledged.load(Ordering::SeqCst).max(seen[place]);
+                        let answer = connection.send("GET", &format!("/api/users?{query}"), Some(&key), None).await;
+                        let most = begun.load(Ordering::SeqCst);
+                        if answer.status == 503 {
+                            continue;
+                        }
+                        assert_eq!(answer.status, 200, "{answer}");
+                        let list = answer.json();
+                        let (count, rows) = (list["count"].as_u64().unwrap() - others, list["results"].as_array().unwrap().len() as u64 - others);
+                        assert!((least..=most).contains(&count) && (least..=most).contains(&rows), "{query}: {count}, {rows} rows, not {least} to {most}");
+                        (seen[place], answers) = (count, answers + 1);
+                    }
+                }
+                answers
+            });
+        }
+        for (number, user) in (1..=CHANGES).zip(people) {
+            begun.store(number, Ordering::SeqCst);
+            match number % 5 {
+                0 => {
+                    let user = user.to_string();
+                    for args in [["group", "add-member", "7", &user], ["user", "edit", &user, "--staff"]] {
+                        assert_eq!(crate::cli::on(&site.database, &args, "").code, 0);
+                    }
+                }
+                1 | 2 => site.database.sql(&format!(
+                    "BEGIN; INSERT INTO memberships (user_id, group_id) VALUES ({user}, 7); UPDATE users SET is_staff = TRUE WHERE id = {user}; COMMIT"
+                )).await,
+                _ => {
+                    let groups = Some(vec![7]);
+                    let draft = UserDraft { is_staff: Some(true), groups, ..UserDraft::default() };
+                    writer.update_user(&operator(), &UserKey::Id(user.try_into().unwrap()), &draft, None).await.unwrap();
+                }
+            }
+            acknowledged.store(number, Ordering::SeqCst);
+        }
+        let answers = readers.join_all().await;
+        assert!(answers.iter().all(|count| *count > 3), "{answers:?}");
+        assert!(site.directory().list_bitmaps().is_some(), "the lists were answered without bitmaps");
+    }
+}
+
 /// A replica as a process.
 struct Replica {
     process: Child,

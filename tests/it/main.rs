@@ -102,6 +102,7 @@ mod language;
 mod leaked_keys;
 mod linearizable;
 mod links;
+mod list_bitmaps;
 mod list_plans;
 mod listen;
 mod log_lines;

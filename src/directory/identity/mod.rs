@@ -29,6 +29,7 @@ mod uses;
 pub(super) use self::authenticator::Authenticator;
 pub use self::authenticator::FeedMark;
 pub use self::cached::{CachedFor, CachedIdentity, Render};
+pub(super) use self::read_index::ReadIndex;
 pub use self::unauthenticated::{EndedToken, TokenEnd, Unauthenticated};
 /// `tests/interleavings` compiles `invalidations` without the rest of the program; it names this one type of it.
 use super::model::IdentityChange;

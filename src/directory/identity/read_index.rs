@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// Runs looks one after the other, each for all requests that wait.
-pub(super) struct ReadIndex {
+pub(in crate::directory) struct ReadIndex {
     state: Mutex<Looks>,
     ended: watch::Sender<LookResult>,
 }
@@ -34,12 +34,12 @@ struct LookResult {
 }
 
 impl ReadIndex {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::directory) fn new() -> Arc<Self> {
         Arc::new(Self { state: Mutex::default(), ended: watch::Sender::new(LookResult::default()) })
     }
 
     /// Waits until a look that began after this call has ended. Returns why it failed, if it did.
-    pub(super) async fn ensure_current<F>(
+    pub(in crate::directory) async fn ensure_current<F>(
         self: &Arc<Self>,
         look: impl Fn() -> F + Send + 'static,
     ) -> Result<(), String>

@@ -26,6 +26,8 @@ pub struct Paging {
     pub start: PageStart,
     /// The list that its cursors belong to.
     pub scope: CursorScope,
+    /// Whether a page that begins at an offset is answered with the number of all rows.
+    pub counts: bool,
 }
 
 /// Where a page begins.
@@ -60,6 +62,11 @@ pub enum Direction {
 pub struct CursorScope(u64);
 
 impl Paging {
+    /// Whether the number of all rows is part of the answer.
+    pub fn is_counted(&self) -> bool {
+        self.counts && matches!(self.start, PageStart::Offset(_))
+    }
+
     /// Parses the parameters of a page.
     pub(super) fn read<C: Column>(
         parameters: &mut Parameters<'_>,
@@ -77,7 +84,8 @@ impl Paging {
         let position = cursor.map(|raw| scope.position(raw, order));
         let position = position.and_then(|position| parameters.take("cursor", position));
         let start = position.map_or(PageStart::Offset(offset.unwrap_or(0)), PageStart::Cursor);
-        Self { limit, start, scope }
+        let counts = parameters.parsed("count", counted).unwrap_or(true);
+        Self { limit, start, scope, counts }
     }
 }
 
@@ -88,6 +96,14 @@ fn limit(raw: &str) -> Result<u32, Violation> {
             .ok()
             .filter(|limit| *limit <= PAGE_MAX)
             .ok_or_else(|| other(format!("Ensure this value is less than or equal to {PAGE_MAX}."))),
+    }
+}
+
+/// Parses whether rows are counted. There is one value beside the default: no count.
+fn counted(raw: &str) -> Result<bool, Violation> {
+    match raw {
+        "none" => Ok(false),
+        other => Err(Violation::Choice(other.to_owned())),
     }
 }
 

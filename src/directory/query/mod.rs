@@ -46,7 +46,7 @@ pub struct Query<F, C> {
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// The number of rows on all pages; `None` for the page of a cursor, which does not count.
+    /// The number of rows on all pages; `None` for the page of a cursor, and if the query asks for no count.
     pub count: Option<u64>,
     /// The rows.
     pub rows: Vec<T>,
@@ -70,7 +70,8 @@ impl<F, C: Column> Query<F, C> {
     pub fn by_id(filters: F, after: Option<i64>, limit: u32) -> Self {
         let values = after.map(|id| vec![SortValue::Number(id)]);
         let start = PageStart::Cursor(CursorPosition { direction: Direction::Forward, values });
-        let paging = Paging { limit: limit.min(PAGE_MAX), start, scope: CursorScope::default() };
+        let paging =
+            Paging { limit: limit.min(PAGE_MAX), start, scope: CursorScope::default(), counts: true };
         Self { filters, terms: Terms::default(), order: SortOrder::default(), paging }
     }
 
@@ -94,13 +95,38 @@ impl<F, C: Column> Query<F, C> {
 }
 
 impl<F, C: Column> Query<F, C> {
+    /// Cuts the row off that a statement reads beyond the page. Returns whether there was one, and so another page.
+    pub(super) fn cut(&self, rows: &mut Vec<C::Row>) -> bool {
+        let limit = usize::try_from(self.paging.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        more
+    }
+
+    /// Returns the number of rows on all pages if the last of them is at hand.
+    pub(super) fn known_count(&self, rows: &[C::Row], more: bool) -> Option<u64> {
+        match self.paging.start {
+            PageStart::Offset(offset) if !more && (offset == 0 || !rows.is_empty()) => {
+                Some(offset.saturating_add(rows.len() as u64))
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes a page of its rows.
+    pub(super) fn page(&self, rows: Vec<C::Row>, more: bool, count: Option<u64>) -> Page<C::Row> {
+        let offset = match &self.paging.start {
+            PageStart::Cursor(position) => return self.cursor_page(position, rows, more),
+            PageStart::Offset(offset) => *offset,
+        };
+        let end = offset.saturating_add(rows.len() as u64);
+        let step = u64::from(self.paging.limit);
+        let previous = (offset > 0).then(|| PageLink::Offset(offset.saturating_sub(step)));
+        Page { count, rows, next: more.then_some(PageLink::Offset(end)), previous }
+    }
+
     /// Makes the page of a cursor from the rows beyond its position, nearest first.
-    pub(super) fn cursor_page(
-        &self,
-        position: &CursorPosition,
-        mut rows: Vec<C::Row>,
-        more: bool,
-    ) -> Page<C::Row> {
+    fn cursor_page(&self, position: &CursorPosition, mut rows: Vec<C::Row>, more: bool) -> Page<C::Row> {
         let backward = position.direction == Direction::Backward;
         if backward {
             rows.reverse();

@@ -5,7 +5,8 @@ use jiff::civil::Date;
 use crate::directory::model::{ValidationErrors, Violation};
 
 /// The parameters of every list. `fields` and `format` shape the answer and are read by the code that makes it.
-pub const COMMON: [&str; 7] = ["search", "ordering", "limit", "offset", "cursor", "fields", "format"];
+pub const COMMON: [&str; 8] =
+    ["search", "ordering", "limit", "offset", "cursor", "count", "fields", "format"];
 
 const ONLY_ONCE: &str = "This parameter may be given only once.";
 

@@ -1,7 +1,7 @@
 //! Queries of the list of users.
 
 use super::parameters::{integer, other};
-use super::{Column, ColumnType, NumberRange, Parameters, Query, SortValue, TimeRange};
+use super::{Column, ColumnType, NumberRange, PageStart, Parameters, Query, SortOrder, SortValue, TimeRange};
 use crate::directory::model::{Gender, GroupId, User, ValidationErrors, Violation, fold};
 
 /// The most groups that one filter names.
@@ -109,6 +109,49 @@ impl UserQuery {
     /// Parses a query from its parameters. Collects all errors.
     pub fn parse(pairs: &[(String, String)]) -> Result<Self, ValidationErrors> {
         Self::read("users", pairs, &Self::FILTERS, UserFilters::read)
+    }
+
+    /// The same query with another offset, if it has one.
+    pub(in crate::directory) fn at_offset(&self, offset: u64) -> Self {
+        let mut query = self.clone();
+        if let PageStart::Offset(start) = &mut query.paging.start {
+            *start = offset;
+        }
+        query
+    }
+
+    /// Names what a list is narrowed and ordered by, so that a message can say what took the time.
+    pub(in crate::directory) fn named_filters(&self) -> Vec<&'static str> {
+        let given = &self.filters;
+        let range = |range: TimeRange| range.from.is_some() || range.until.is_some();
+        let deep = matches!(self.paging.start, PageStart::Offset(offset) if offset > 0);
+        let named = [
+            ("search", self.terms.iter().next().is_some()),
+            ("username", given.username.is_some()),
+            ("email", given.email.is_some()),
+            ("mobile_number", given.mobile_number.is_some()),
+            ("is_online", given.is_online.is_some()),
+            ("id", given.id != NumberRange::default()),
+            ("created", range(given.created)),
+            ("updated", range(given.updated)),
+            ("last_login", range(given.last_login)),
+            ("has_email", given.has_email.is_some()),
+            ("has_avatar", given.has_avatar.is_some()),
+            ("has_phone", given.has_phone.is_some()),
+            ("has_token", given.has_token.is_some()),
+            ("has_first_name", given.has_first_name.is_some()),
+            ("has_last_name", given.has_last_name.is_some()),
+            ("has_groups", given.has_groups.is_some()),
+            ("is_active", given.is_active.is_some()),
+            ("is_staff", given.is_staff.is_some()),
+            ("is_admin", given.is_admin.is_some()),
+            ("gender", given.gender.is_some()),
+            ("group_id", given.group.is_some()),
+            ("groups_in", given.groups_in.is_some()),
+            ("ordering", self.order != SortOrder::default()),
+            ("offset", deep),
+        ];
+        named.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
     }
 }
 

@@ -23,10 +23,29 @@ impl FromRow for FeedRow {
         let change = match (scope.as_str(), user) {
             ("user", Some(user)) => IdentityChange::User(user),
             ("tokens", Some(user)) => IdentityChange::Token(user),
+            // "rights" concerns no list; see `bitmap_rows`.
             _ => IdentityChange::All,
         };
         Ok(Self { number, stamp, change })
     }
+}
+
+/// The number and the stamp of a row of the feed, such as the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::directory) struct FeedEnd {
+    pub(in crate::directory) number: i64,
+    pub(in crate::directory) stamp: i64,
+}
+
+impl FromRow for FeedEnd {
+    fn from_row(row: &mut Row<'_>) -> Result<Self, DatabaseError> {
+        Ok(Self { number: row.next()?, stamp: row.next()? })
+    }
+}
+
+/// Selects the end of the feed.
+pub(in crate::directory) fn end() -> Sql {
+    Sql::new("SELECT id, stamp FROM identity_changes ORDER BY id DESC LIMIT 1")
 }
 
 /// Selects the row with this number, if it still exists, and those after it.

@@ -138,6 +138,12 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0022_links.sql"),
         postgres: include_str!("../../../migrations/postgres/0022_links.sql"),
     },
+    Migration {
+        version: 23,
+        name: "lists",
+        sqlite: include_str!("../../../migrations/sqlite/0023_lists.sql"),
+        postgres: include_str!("../../../migrations/postgres/0023_lists.sql"),
+    },
 ];
 
 /// What runs before released migrations that stop at data that they do not expect.

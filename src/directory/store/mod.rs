@@ -16,6 +16,7 @@ mod values;
 pub(super) mod activity;
 pub(super) mod attempts;
 pub(super) mod audit;
+pub(super) mod bitmap_rows;
 pub(super) mod bulk_load;
 pub(super) mod changes;
 pub(super) mod checkup;

@@ -34,6 +34,8 @@ async fn made(location: Location) -> Settings {
         messages: MessageSettings::default(),
         codes: None,
         links: LinkSettings::default(),
+        list_bitmaps_bytes: 0,
+        list_timeout: Duration::from_secs(10),
     };
     Store::create(&settings, Clock::system().unwrap().now(), OtherTables::Refused).await.unwrap();
     settings

@@ -1,14 +1,62 @@
 //! Statements of the list of users.
+//!
+//! A page is planned by the database, or read as the bitmaps of users suggest: among some users, or along the index of its
+//! order. SQLite has no statistics of its own, so it is not left to choose then: an operator `+` in front of a column keeps it
+//! from using an index. PostgreSQL knows its tables; it only gets the ids.
 
 use super::paging::{self, Shape, during, within};
 use super::search_index::CANDIDATES;
 use super::users::columns;
 use crate::database::{Dialect, Sql};
-use crate::directory::model::{ONLINE_FOR, Timestamp, fold};
+use crate::directory::model::{GroupId, ONLINE_FOR, Timestamp, fold};
 use crate::directory::query::{Terms, UserColumn, UserFilters, UserQuery};
 
 const SHAPE: Shape<UserColumn> =
     Shape { row: columns!(), from: "users u", id: "u.id", on_page: "u.id = page.id", column };
+
+/// The same for users that are named by their ids. SQLite reads them by nothing else.
+const AMONG: Shape<UserColumn> = Shape { column: bare_column, ..SHAPE };
+
+/// How a page is read.
+pub(in crate::directory) enum Reading {
+    /// As the database plans it.
+    Planned,
+    /// Along the index of the order, with a check of every row.
+    Walk,
+    /// Among these users.
+    Among(ChosenUsers),
+    /// There are no rows.
+    Nothing,
+}
+
+/// Users among which a page is.
+pub(in crate::directory) struct ChosenUsers {
+    /// Their ids, with commas between them.
+    pub(in crate::directory) ids: String,
+    /// Users who have left this span since are not on the page.
+    pub(in crate::directory) within: Option<OrderSpan>,
+}
+
+/// A span of a time by which a list is ordered.
+pub(in crate::directory) struct OrderSpan {
+    pub(in crate::directory) column: UserColumn,
+    /// The first time in it and the first one after it, in microseconds.
+    pub(in crate::directory) times: Option<(i64, i64)>,
+    /// Whether null is in it.
+    pub(in crate::directory) has_null: bool,
+}
+
+fn bare_column(column: UserColumn) -> &'static str {
+    match column {
+        UserColumn::Id => "+u.id",
+        UserColumn::Username => "+u.username_key",
+        UserColumn::Email => "+u.email_key",
+        UserColumn::Gender => "+u.gender",
+        UserColumn::LastLogin => "+u.last_login",
+        UserColumn::CreatedAt => "+u.created_at",
+        UserColumn::UpdatedAt => "+u.updated_at",
+    }
+}
 
 fn column(column: UserColumn) -> &'static str {
     match column {
@@ -30,6 +78,139 @@ pub(in crate::directory) fn page(dialect: Dialect, query: &UserQuery, now: Times
 /// Counts the users that pass the filters.
 pub(in crate::directory) fn count(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
     paging::count(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
+}
+
+/// Selects the users of a page, and one more if there is one, in the given way.
+pub(in crate::directory) fn page_by(
+    dialect: Dialect,
+    query: &UserQuery,
+    now: Timestamp,
+    reading: &Reading,
+) -> Sql {
+    let shape =
+        if dialect == Dialect::Sqlite && matches!(reading, Reading::Among(_)) { &AMONG } else { &SHAPE };
+    paging::page(shape, query, |sql, _| narrow_by(sql, dialect, query, now, reading))
+}
+
+/// Counts the users that pass the filters, in the given way.
+pub(in crate::directory) fn count_by(
+    dialect: Dialect,
+    query: &UserQuery,
+    now: Timestamp,
+    reading: &Reading,
+) -> Sql {
+    paging::count(&SHAPE, query, |sql, _| narrow_by(sql, dialect, query, now, reading))
+}
+
+/// Selects the ids of the users whose text contains a term, at most so many.
+pub(in crate::directory) fn with_term(dialect: Dialect, terms: &Terms, limit: i64) -> Sql {
+    let mut sql = Sql::composed("SELECT u.id FROM users u WHERE TRUE");
+    search(&mut sql, dialect, terms);
+    sql.push(" LIMIT ").push_arg(limit);
+    sql
+}
+
+/// Selects the ids of the users who are online, at most so many.
+pub(in crate::directory) fn online(now: Timestamp, limit: i64) -> Sql {
+    Sql::new("SELECT u.id FROM users u WHERE u.last_seen_at >= $1 LIMIT $2")
+        .bind(now.saturating_sub(ONLINE_FOR))
+        .bind(limit)
+}
+
+/// Adds the users that a page is among, and all filters.
+fn narrow_by(sql: &mut Sql, dialect: Dialect, query: &UserQuery, now: Timestamp, reading: &Reading) {
+    if let Reading::Among(chosen) = reading {
+        among(sql, dialect, chosen);
+    }
+    match (dialect, reading) {
+        (_, Reading::Planned) => narrow(sql, dialect, &query.filters, &query.terms, now),
+        // Its planner compares the ways itself; it gets no list of candidates beside them.
+        (Dialect::Postgres, _) => narrow(sql, dialect, &query.filters, &query.terms, now),
+        (Dialect::Sqlite, _) => check(sql, &query.filters, &query.terms, now),
+    }
+}
+
+/// Adds the condition that a user is one of these.
+fn among(sql: &mut Sql, dialect: Dialect, chosen: &ChosenUsers) {
+    let ids = chosen.ids.as_str();
+    match dialect {
+        Dialect::Sqlite => {
+            sql.push(" AND u.id IN (SELECT value FROM json_each('[' || ").push_arg(ids).push(" || ']'))")
+        }
+        Dialect::Postgres => {
+            sql.push(" AND u.id = ANY (CAST(string_to_array(").push_arg(ids).push(", ',') AS BIGINT[]))")
+        }
+    };
+    let Some(OrderSpan { column, times, has_null }) = &chosen.within else { return };
+    let column = match dialect {
+        Dialect::Sqlite => bare_column(*column),
+        Dialect::Postgres => self::column(*column),
+    };
+    sql.push(" AND (").push(if *has_null { column } else { "FALSE" });
+    sql.push(if *has_null { " IS NULL" } else { "" });
+    if let Some((first, end)) = times {
+        sql.push(" OR (").push(column).push(" >= ").push_arg(*first);
+        sql.push(" AND ").push(column).push(" < ").push_arg(*end).push(")");
+    }
+    sql.push(")");
+}
+
+/// The number of the groups of the user `u`.
+macro_rules! member {
+    () => {
+        " AND (SELECT count(*) FROM memberships m WHERE m.user_id = u.id"
+    };
+}
+
+/// Adds all filters as checks of a row, which no index of SQLite serves.
+fn check(sql: &mut Sql, filters: &UserFilters, terms: &Terms, now: Timestamp) {
+    within(sql, "+u.id", filters.id);
+    during(sql, "+u.created_at", filters.created);
+    during(sql, "+u.updated_at", filters.updated);
+    during(sql, "+u.last_login", filters.last_login);
+    for (flag, yes, no) in [
+        (filters.is_active, " AND +u.is_active", " AND NOT +u.is_active"),
+        (filters.is_staff, " AND +u.is_staff", " AND NOT +u.is_staff"),
+        (filters.is_admin, " AND +u.is_admin", " AND NOT +u.is_admin"),
+        (filters.has_email, " AND +u.email_key > ''", " AND +u.email_key = ''"),
+        (filters.has_avatar, " AND +u.avatar <> ''", " AND coalesce(u.avatar, '') = ''"),
+        (filters.has_phone, " AND +u.mobile_number <> ''", " AND coalesce(u.mobile_number, '') = ''"),
+        (filters.has_first_name, " AND +u.first_name <> ''", " AND +u.first_name = ''"),
+        (filters.has_last_name, " AND +u.last_name <> ''", " AND +u.last_name = ''"),
+        (filters.has_groups, concat!(member!(), ") > 0"), concat!(member!(), ") = 0")),
+    ] {
+        sql.push(flag.map_or("", |flag| if flag { yes } else { no }));
+    }
+    if let Some(wanted) = filters.has_token {
+        sql.push(" AND (SELECT count(*) FROM tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL");
+        sql.push(" AND (t.expires_at IS NULL OR t.expires_at > ").push_arg(now);
+        sql.push(if wanted { ")) > 0" } else { ")) = 0" });
+    }
+    check_others(sql, filters, now);
+    like(sql, "u.search_key", terms);
+}
+
+fn check_others(sql: &mut Sql, filters: &UserFilters, now: Timestamp) {
+    if let Some(is_online) = filters.is_online {
+        sql.push(" AND coalesce(u.last_seen_at, -1) ").push(if is_online { ">= " } else { "< " });
+        sql.push_arg(now.saturating_sub(ONLINE_FOR));
+    }
+    exactly(sql, filters);
+    if let Some(gender) = filters.gender {
+        sql.push(" AND +u.gender = ").push_arg(gender.as_str());
+    }
+    let one = filters.group.as_ref().map(std::slice::from_ref);
+    for groups in [one, filters.groups_in.as_deref()].into_iter().flatten() {
+        sql.push(concat!(member!(), " AND m.group_id IN ("));
+        list(sql, groups);
+        sql.push(")) > 0");
+    }
+}
+
+fn list(sql: &mut Sql, groups: &[GroupId]) {
+    for (number, group) in groups.iter().enumerate() {
+        sql.push(if number == 0 { "" } else { ", " }).push_arg(*group);
+    }
 }
 
 /// Adds all filters.
@@ -116,9 +297,7 @@ fn groups(sql: &mut Sql, filters: &UserFilters) {
     }
     let Some(groups) = &filters.groups_in else { return };
     sql.push(" AND u.id IN (SELECT user_id FROM memberships WHERE group_id IN (");
-    for (number, group) in groups.iter().enumerate() {
-        sql.push(if number == 0 { "" } else { ", " }).push_arg(*group);
-    }
+    list(sql, groups);
     sql.push("))");
 }
 

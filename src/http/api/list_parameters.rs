@@ -11,6 +11,10 @@ pub(super) fn formats() -> Object {
     choices("JSON.", ["json"])
 }
 
+fn counts() -> Object {
+    choices("No count.", ["none"])
+}
+
 fn genders() -> Object {
     choices("A gender.", Gender::ALL.map(Gender::as_str))
 }
@@ -31,6 +35,9 @@ pub(super) struct ListParameters {
     offset: Option<i64>,
     /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
     cursor: Option<String>,
+    /// `none` leaves the count out: `count` is null.
+    #[param(schema_with = counts)]
+    count: Option<String>,
     /// Only these fields of each row: names, separated by commas. Example: `id,created_at`.
     fields: Option<String>,
     /// The format of the response; there is only one.
@@ -153,6 +160,9 @@ pub(super) struct TokenListParameters {
     offset: Option<i64>,
     /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
     cursor: Option<String>,
+    /// `none` leaves the count out: `count` is null.
+    #[param(schema_with = counts)]
+    count: Option<String>,
     /// Only these fields of each row: names, separated by commas. Example: `id,user_id,state`.
     fields: Option<String>,
     /// The format of the response; there is only one.
@@ -260,6 +270,9 @@ pub(super) struct BinListParameters {
     offset: Option<i64>,
     /// Empty for the first page, then as in `next` and `previous`. Every page costs the same; `count` is null.
     cursor: Option<String>,
+    /// `none` leaves the count out: `count` is null.
+    #[param(schema_with = counts)]
+    count: Option<String>,
     /// The format of the response; there is only one.
     #[param(schema_with = formats)]
     format: Option<String>,

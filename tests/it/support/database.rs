@@ -22,6 +22,16 @@ pub const UNDO_19: &str = "DROP TABLE code_requests; DROP TABLE sign_in_codes; D
              ALTER TABLE tokens ADD CONSTRAINT tokens_kind_known
                  CHECK (kind = 'api' OR kind = 'sign_in' OR kind = 'imported');";
 
+/// Takes back the triggers that migration 23 added.
+pub const fn undo_23(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Sqlite => {
+            "DROP TRIGGER users_moved; DROP TRIGGER users_replaced; DROP TRIGGER users_displaced; DROP TRIGGER tokens_replaced;"
+        }
+        Backend::Postgres => "DROP TRIGGER users_moved ON users;",
+    }
+}
+
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -130,6 +140,8 @@ impl Database {
             messages: MessageSettings::default(),
             codes: None,
             links: LinkSettings::default(),
+            list_bitmaps_bytes: 64 << 20,
+            list_timeout: Duration::from_secs(10),
         }
     }
 
@@ -199,13 +211,14 @@ impl Database {
              DROP INDEX tokens_with_scopes; DROP INDEX tokens_with_networks;
              ALTER TABLE tokens DROP COLUMN scopes; ALTER TABLE tokens DROP COLUMN read_only;
              ALTER TABLE tokens DROP COLUMN allowed_networks; ALTER TABLE tokens DROP COLUMN amr;
-             {UNDO_19}
+             {UNDO_19} {}
              CREATE TRIGGER tokens_changed AFTER UPDATE OF name, kind, prefix, last_four, created_at, expires_at,
                  revoked_at, made_by, root ON tokens {action};
              UPDATE groups SET notes = '' WHERE notes IS NULL; ALTER TABLE groups ALTER COLUMN notes SET NOT NULL;
              DROP TABLE ended_tokens; DROP TABLE unreferenced_media; DROP INDEX users_by_upload;
              DROP TABLE deleted_memberships; DROP TABLE deleted_groups;
-             DELETE FROM permissions WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 10"
+             DELETE FROM permissions WHERE code = 1282; DELETE FROM schema_migrations WHERE version > 10",
+            undo_23(self.backend())
         );
         self.sql(&statements).await;
     }

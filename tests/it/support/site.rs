@@ -278,6 +278,8 @@ async fn import_example(directory: &Directory) -> Persona {
 
 async fn serve(directory: Directory, data: &Path, flags: Flags) -> (App, SocketAddr, oneshot::Sender<()>) {
     let config = config(flags, data);
+    // As a server that has run for a while.
+    directory.build_list_bitmaps().await.unwrap();
     let media = Media::of(&config).unwrap();
     let app = App::new(directory, media, HttpSettings::from(&config), Metrics::default(), api::resources());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

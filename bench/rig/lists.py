@@ -1,0 +1,119 @@
+"""Lists of users among many who differ: the same rows for Wardroom and for a small Django REST Framework service, and what is asked of both."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+from rig.contestants import Contestant, Postgres, serve
+from rig.machine import PLACE, ROOT, Process, fail, free_port, postgres_programs, say
+from rig.people import CREATED, fill_sqlite, key_of
+
+SPAN = 3 * 365 * 86_400_000_000
+# What is asked of Wardroom and, where it has the same list, of the service.
+LISTS = {
+    "the default page": ("", ""),
+    "is_active=true": ("is_active=true", "is_active=true"),
+    "is_active=true&is_staff=true&ordering=-last_login": ("is_active=true&is_staff=true&ordering=-last_login",) * 2,
+    "group_id=3 (a third of all)": ("group_id=3", "groups=3"),
+    "group_id=3&cursor=": ("group_id=3&cursor=", "groups=3"),
+    "groups_in=1,3&is_active=true&ordering=username": ("groups_in=1,3&is_active=true&ordering=username", "groups_in=1,3&is_active=true&ordering=username"),
+    "search=karimi (a seventh of all)": ("search=karimi", "search=karimi"),
+    "search=karimi&cursor=": ("search=karimi&cursor=", "search=karimi"),
+    "search={one} (one)": ("search={one}", "search={one}"),
+    "has_token=true": ("has_token=true", "has_token=true"),
+    "ordering=-last_login&offset={half}": ("ordering=-last_login&offset={half}", "ordering=-last_login&offset={half}"),
+    "has_email=true&created_from=2024-01-01": ("has_email=true&created_from=2024-01-01", "has_email=true&created_from=2024-01-01"),
+    "gender=other&has_groups=false": ("gender=other&has_groups=false", None),
+    "is_online=false": ("is_online=false", None),
+}
+
+
+def targets(users):
+    for name, lists in LISTS.items():
+        fill = lambda text: text.replace("{one}", f"user{users // 2}@").replace("{half}", str(users // 2)) if text is not None else None
+        yield fill(name), *map(fill, lists)
+
+
+def last_login(users):
+    """In SQL: three of four have signed in, on days of three years in no order."""
+    return f"CASE WHEN id % 4 <> 0 THEN {CREATED} - (id * 7919 % {users}) * {SPAN // users} END"
+
+
+def differences(users):
+    """The statements that make users differ."""
+    at = last_login(users)
+    yield (f"UPDATE users SET is_active = (id % 10 <> 0), is_staff = (id % 50 = 0 OR id = 1), is_admin = (id = 1), last_login = {at}, "
+           "last_name = CASE WHEN id % 7 = 0 THEN 'Karimi' ELSE last_name END, search_key = CASE WHEN id % 7 = 0 THEN replace(search_key, 'lee', 'karimi') ELSE search_key END")
+    yield "INSERT INTO memberships (user_id, group_id) SELECT id, 3 FROM users WHERE id % 3 = 0"
+    yield "INSERT INTO memberships (user_id, group_id) SELECT id, 1 FROM users WHERE id % 2 = 0"
+    yield "UPDATE tokens SET revoked_at = 1 WHERE user_id % 5 = 0"
+    yield "UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id)"
+
+
+def on_sqlite(users):
+    """A data directory. It is created once and kept."""
+    data = PLACE / f"lists-{users}"
+    if (data / "filled").exists():
+        return data
+    say(f"filling SQLite with {users} users who differ")
+    shutil.rmtree(data, ignore_errors=True)
+    shutil.copytree(fill_sqlite(users, ()), data, ignore=shutil.ignore_patterns("filled"))
+    database = sqlite3.connect(data / "wardroom.db")
+    database.executescript("PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000;")
+    aside = database.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND "
+                             "(type = 'trigger' OR type = 'index' AND tbl_name IN ('users', 'tokens', 'memberships'))").fetchall()
+    for kind, name, _ in aside:
+        database.execute(f"DROP {kind} {name}")
+    for statement in differences(users):
+        database.execute(statement)
+    for _, _, made in aside:
+        database.execute(made)
+    database.execute("INSERT INTO users_search (users_search) VALUES ('rebuild')")
+    database.commit()
+    database.close()
+    (data / "filled").touch()
+    return data
+
+
+def on_postgres(users, pinned=True):
+    database = Postgres(users, (), pinned)
+    text = ";\n".join(differences(users))
+    psql = [postgres_programs() / "psql", database.url, "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+    done = subprocess.run(list(map(str, psql)), input=f"SET session_replication_role = replica;\nBEGIN;\n{text};\nCOMMIT;\nVACUUM FULL ANALYZE;\n", text=True)
+    if done.returncode:
+        fail("PostgreSQL could not be filled")
+    return database
+
+
+def wardroom(kind, users, metrics):
+    """A server whose metrics are at this port."""
+    options = ("--metrics-listen", f"127.0.0.1:{metrics}")
+    if kind == "SQLite":
+        return Contestant([serve("--data-dir", on_sqlite(users), *options)])
+    database = on_postgres(users)
+    return Contestant([serve("--database-url", database.url, *options)], [database])
+
+
+def drf(users):
+    """The service on SQLite, with the same rows."""
+    place = PLACE / "drf-lists"
+    if not (place / "venv/bin/gunicorn").exists():
+        say("installing Django REST Framework")
+        subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
+        packages = ["Django>=5.2,<5.3", "djangorestframework>=3.16,<4", "django-filter>=25,<26", "gunicorn>=23,<24"]
+        subprocess.run([place / "venv/bin/pip", "install", "--quiet", *packages], check=True)
+    file = place / f"{users}.sqlite3"
+    environment = {**os.environ, "BENCH_DATABASE": str(file), "PYTHONPATH": str(ROOT / "bench/drf"), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_LISTS": "1"}
+    if not (place / f"{users}.filled").exists():
+        say(f"filling the service with {users} users")
+        file.unlink(missing_ok=True)
+        # The service keeps a list of dates as text.
+        when = f"strftime('%Y-%m-%d %H:%M:%f000', ({last_login(users)}) / 1000000.0, 'unixepoch')".replace("id ", "i ").replace("(id", "(i")
+        arguments = [str(users), when, key_of(1), str(CREATED // 1_000_000)]
+        subprocess.run([place / "venv/bin/python", ROOT / "bench/drf/fill_lists.py", *arguments], check=True, env=environment)
+        (place / f"{users}.filled").touch()
+    port = free_port()
+    command = [place / "venv/bin/gunicorn", "--workers", 1, "--timeout", 300, "--bind", f"127.0.0.1:{port}", "--chdir", ROOT / "bench/drf", "lists:application"]
+    return Contestant([Process(command, port, env=environment)])

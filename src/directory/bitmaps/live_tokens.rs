@@ -1,0 +1,170 @@
+//! Who has a token that is valid at a given time. Expiry depends on the time alone, so no change of the database announces it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Included};
+
+use roaring::RoaringTreemap;
+
+use super::days::DAY;
+use super::weight::weight;
+
+/// Users by the end of their last token.
+#[derive(Default)]
+pub(super) struct LiveTokens {
+    /// Those with a token that never expires.
+    lasting: RoaringTreemap,
+    /// When the last token of each other user expires, in microseconds. Ends that were long past are left out.
+    ends: BTreeMap<u64, i64>,
+    by_end: BTreeSet<(i64, u64)>,
+    /// Those with a valid token at the time `at`.
+    live: RoaringTreemap,
+    at: i64,
+    /// The latest `at`.
+    latest: i64,
+}
+
+impl LiveTokens {
+    /// No tokens yet, at this time.
+    pub(super) fn at(now: i64) -> Self {
+        Self { at: now, latest: now, ..Self::default() }
+    }
+
+    /// Sets the tokens of a user that are not revoked: whether one never expires, and when the last of the others does.
+    pub(super) fn set(&mut self, user: u64, lasting: bool, end: Option<i64>) {
+        self.remove(user);
+        if lasting {
+            self.lasting.insert(user);
+            self.live.insert(user);
+        } else if let Some(end) = end.filter(|end| *end > self.latest.saturating_sub(DAY)) {
+            self.ends.insert(user, end);
+            self.by_end.insert((end, user));
+            if end > self.at {
+                self.live.insert(user);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, user: u64) {
+        self.lasting.remove(user);
+        self.live.remove(user);
+        if let Some(end) = self.ends.remove(&user) {
+            self.by_end.remove(&(end, user));
+        }
+    }
+
+    /// Adds a token of a user. For filling.
+    pub(super) fn add(&mut self, user: u64, end: Option<i64>) {
+        if self.lasting.contains(user) {
+            return;
+        }
+        let end = end.map(|end| self.ends.get(&user).map_or(end, |known| end.max(*known)));
+        self.set(user, end.is_none(), end);
+    }
+
+    /// Leaves out who is not one of these users.
+    pub(super) fn keep(&mut self, users: &RoaringTreemap) {
+        self.lasting &= users;
+        let gone: Vec<u64> = self.ends.keys().copied().filter(|user| !users.contains(*user)).collect();
+        gone.into_iter().for_each(|user| self.remove(user));
+        self.live &= users;
+    }
+
+    /// Returns those with a valid token at this time. `None` if the clock was set back so far that what is known does not
+    /// reach.
+    pub(super) fn live(&mut self, now: i64) -> Option<&RoaringTreemap> {
+        if now <= self.latest.saturating_sub(DAY) {
+            return None;
+        }
+        let (earlier, later) = (now.min(self.at), now.max(self.at));
+        // A token is valid until its end, which is no longer part of it.
+        let between = (Excluded((earlier, u64::MAX)), Included((later, u64::MAX)));
+        for (_, user) in self.by_end.range(between) {
+            match now > self.at {
+                true => self.live.remove(*user),
+                false => self.live.insert(*user),
+            };
+        }
+        self.at = now;
+        self.latest = self.latest.max(now);
+        Some(&self.live)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        // An entry has 16 bytes in each tree, whose nodes are filled to two thirds on average after many changes.
+        let entries = (self.ends.len() as u64) * 2 * 24;
+        weight(&self.lasting) + weight(&self.live) + entries
+    }
+
+    /// Makes what was filled compact.
+    pub(super) fn optimize(&mut self) {
+        self.ends = std::mem::take(&mut self.ends).into_iter().collect();
+        self.by_end = std::mem::take(&mut self.by_end).into_iter().collect();
+        self.lasting.optimize();
+        self.live.optimize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Set(u64, bool, Option<i64>),
+        Remove(u64),
+        Look(i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let user = 1_u64..12;
+        prop_oneof![
+            (user.clone(), any::<bool>(), proptest::option::of(0_i64..200))
+                .prop_map(|(user, lasting, end)| Step::Set(user, lasting && user % 3 == 0, end)),
+            user.prop_map(Step::Remove),
+            (0_i64..200).prop_map(Step::Look),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the order of changes and times, a set-back clock included, the answer is that of a plain scan.
+        #[test]
+        fn the_answer_is_that_of_a_scan(steps in proptest::collection::vec(step(), 1..80)) {
+            // A unit of the steps is a quarter of an hour, so that no clock is set back by more than a day.
+            let unit = DAY / 4 / 24;
+            let mut tokens = LiveTokens::at(0);
+            let mut known: HashMap<u64, (bool, Option<i64>)> = HashMap::new();
+            let mut latest = 0;
+            for step in steps {
+                match step {
+                    Step::Set(user, lasting, end) => {
+                        let end = end.map(|end| end * unit);
+                        tokens.set(user, lasting, end);
+                        known.insert(user, (lasting, end));
+                    }
+                    Step::Remove(user) => {
+                        tokens.remove(user);
+                        known.remove(&user);
+                    }
+                    Step::Look(now) => {
+                        let now = now * unit;
+                        let is_far_back = now <= latest - DAY;
+                        latest = latest.max(now);
+                        let live = tokens.live(now).cloned();
+                        prop_assert_eq!(live.is_none(), is_far_back);
+                        let Some(live) = live else { continue };
+                        let scanned: RoaringTreemap = known
+                            .iter()
+                            .filter(|(_, (lasting, end))| *lasting || end.is_some_and(|end| end > now))
+                            .map(|(user, _)| *user)
+                            .collect();
+                        prop_assert_eq!(live, scanned);
+                    }
+                }
+            }
+        }
+    }
+}
