@@ -1,9 +1,10 @@
-//! The cookie that binds a one-time code to the client that asked for it. It opens nothing without the code.
+//! The cookie that binds a one-time code to the client that asked for it. It is worth nothing without the code.
 
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use http::header::{COOKIE, InvalidHeaderValue};
+use axum::response::Response;
+use http::header::{COOKIE, InvalidHeaderValue, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
@@ -28,8 +29,21 @@ impl TicketCookie {
         Self { secure: if site.is_trustworthy() { "; Secure" } else { "" } }
     }
 
-    /// Makes the cookie of a ticket, for as long as its code is valid.
-    pub(super) fn set(self, ticket: &CodeTicket, left: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
+    /// Adds the cookie of a ticket to a response, for as long as its code is valid.
+    pub(super) fn add_to(self, response: &mut Response, ticket: &CodeTicket, left: Duration) {
+        if let Ok(value) = self.set(ticket, left) {
+            response.headers_mut().append(SET_COOKIE, value);
+        }
+    }
+
+    /// Removes the cookie with a response.
+    pub(super) fn end_with(self, response: &mut Response) {
+        if let Ok(value) = self.remove() {
+            response.headers_mut().append(SET_COOKIE, value);
+        }
+    }
+
+    fn set(self, ticket: &CodeTicket, left: Duration) -> Result<HeaderValue, InvalidHeaderValue> {
         let seconds = left.as_secs().saturating_add(1);
         let mut value = HeaderValue::try_from(format!(
             "{NAME}={}; Path={PATH}; Max-Age={seconds}{}; HttpOnly; SameSite=Strict",
@@ -40,8 +54,7 @@ impl TicketCookie {
         Ok(value)
     }
 
-    /// Makes the cookie that removes it.
-    pub(super) fn remove(self) -> Result<HeaderValue, InvalidHeaderValue> {
+    fn remove(self) -> Result<HeaderValue, InvalidHeaderValue> {
         HeaderValue::try_from(format!(
             "{NAME}=; Path={PATH}; Max-Age=0{}; HttpOnly; SameSite=Strict",
             self.secure

@@ -8,6 +8,7 @@ use wardroom::directory::model::{GroupDraft, UserKey};
 use wardroom::directory::tokens::Expiry;
 use wardroom::http::api;
 
+use crate::support::codes::codes_site;
 use crate::support::site::{operator, person};
 use crate::support::{Backend, Site, both};
 
@@ -212,7 +213,7 @@ const OF_BOUNDS: [&str; 7] = [
 both! {
     /// The lengths, choices and nulls of every field of every body are those of the server.
     async fn bodies_are_bounded_as_the_document_says(backend: Backend) {
-        let site = Site::start(backend).await;
+        let site = codes_site(backend, |_| {}).await;
         let document = api::document();
         let user = person(site.directory(), "target", |_| {}).await.id;
         let owner = UserKey::Id(user.try_into().unwrap());

@@ -200,6 +200,42 @@ both! {
 }
 
 /// The database of an operator has a settings file in which each of these is a mistake.
+/// Signing in with codes needs a key and a provider: `serve` refuses to start without them, and `doctor` says the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_that_cannot_be_sent_are_a_fault() {
+    let database = with_admin(Backend::Sqlite).await;
+    let key = database.place().join("key");
+    fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+    mode(&key, 0o600);
+    let sends = format!(
+        "secrets_key_file = \"{}\"\nsms_provider = \"webhook\"\nmessage_webhook_url = \"https://hooks.example.com/\"\n",
+        key.display()
+    );
+    let on_codes = "otp_sign_in = true\n";
+    for settings in [on_codes.to_owned(), format!("{on_codes}secrets_key_file = \"{}\"\n", key.display())] {
+        let ran = with(&database, &settings, &[]);
+        let (verdict, text) = line(&ran, "otp_sign_in").unwrap();
+        assert!(
+            verdict == "fault" && text.contains("needs secrets_key_file, and sms_provider or mail_provider"),
+            "{text}"
+        );
+        let file = database.place().join("doctor.toml").display().to_string();
+        let served = on(&database, &["serve", "--config", &file, "--listen", "127.0.0.1:0"], "");
+        assert!(
+            served.code == 2 && served.err.contains("otp_sign_in needs secrets_key_file"),
+            "{}",
+            served.err
+        );
+    }
+    let ran = with(&database, &format!("{on_codes}{sends}otp_digits = 5\notp_for_admins = true\n"), &[]);
+    assert_eq!(line(&ran, "otp_sign_in").unwrap().0, "ok");
+    for check in ["otp_digits", "otp_for_admins"] {
+        let (verdict, text) = line(&ran, check).unwrap();
+        assert!(verdict == "warning" && text.contains(&format!("set {check}")), "{text}");
+    }
+    assert_eq!(line(&with(&database, "", &[]), "otp_sign_in"), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dangerous_settings_are_named_with_the_remedy() {
     let database = with_admin(Backend::Sqlite).await;

@@ -328,6 +328,7 @@ fn writes_of_people_are_changes() {
     let by_themselves = [
         "directory/activity.rs",
         "directory/authentication/attempts.rs",
+        "directory/authentication/otp/ask.rs",
         "directory/change.rs",
         "directory/identity/uses.rs",
         "directory/leaked_keys.rs",

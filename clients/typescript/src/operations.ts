@@ -10,6 +10,8 @@ export const table = {
   audit_export: ["GET", "/api/users/audit/export", "application/x-ndjson", "", false],
   audit_verify: ["GET", "/api/users/audit/verify", "application/json", "", false],
   auth_leaked: ["POST", "/api/users/auth/leaked", "", "", false],
+  auth_code_request: ["POST", "/api/users/auth/otp/signin", "application/json", "", false],
+  auth_code_verify: ["POST", "/api/users/auth/otp/verify", "application/json", "", false],
   auth_password_sign_in: ["POST", "/api/users/auth/pwd/signin", "application/json", "", false],
   auth_sign_out: ["POST", "/api/users/auth/signout", "", "", false],
   users_bulk_create: ["POST", "/api/users/bulk", "application/json", "", false],

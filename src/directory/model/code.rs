@@ -106,8 +106,8 @@ impl fmt::Debug for CodeTarget {
     }
 }
 
-/// Binds a code to the browser that asked for it: the id of the request and its HMAC, in hexadecimal digits. It opens nothing
-/// without the code.
+/// Binds a code to the browser that asked for it: the id of the request and its HMAC, in hexadecimal digits. It is worth
+/// nothing without the code.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeTicket(String);
 

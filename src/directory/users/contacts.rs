@@ -10,7 +10,7 @@ fn contacts(user: &User) -> [(Channel, Option<&str>); 2] {
     [(Channel::Sms, user.mobile_number.as_deref()), (Channel::Mail, user.email.as_deref())]
 }
 
-/// Notes which of them someone else than the user has set: codes wait before they go there, because whoever sets a number could
+/// Notes which of them someone else than the user has set: codes wait before they go there, because the one who sets a number could
 /// sign in with it.
 pub(super) fn note_contacts(change: &Change<'_, '_>, before: &User, after: &User) -> Result<(), Error> {
     let is_own = matches!(&change.actor.who, Who::Person(identity) if identity.user.id == after.id);

@@ -9,7 +9,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use http::header::{CACHE_CONTROL, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -75,9 +75,7 @@ pub(super) async fn ask(
         in_steps(CODE_STEP, app.directory().request_code(&origin, target, locale)).await?;
     let mut response = answer(StatusCode::OK, &CodeLeft { ttl: seconds(left) });
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(cookie) = cookie.set(&ticket, left) {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
+    cookie.add_to(&mut response, &ticket, left);
     Ok(response)
 }
 
@@ -122,9 +120,7 @@ pub(super) async fn verify(
     match checked.await {
         Ok(issued) => {
             let mut response = signed_in(&issued);
-            if let Ok(cookie) = cookie.remove() {
-                response.headers_mut().append(SET_COOKIE, cookie);
-            }
+            cookie.end_with(&mut response);
             Ok(response)
         }
         Err(refused) => Ok(refused_sign_in(refused)),

@@ -333,6 +333,30 @@ class Operations(Surface):
             body=body,
         )
 
+    def auth_code_request(
+        self,
+        body: Optional[types.CodeRequest] = None,
+    ) -> types.CodeLeft:
+        """Ask for a One-Time Code."""
+        made: types.CodeLeft = self._call(
+            "POST",
+            "/api/users/auth/otp/signin",
+            body=body,
+        )
+        return made
+
+    def auth_code_verify(
+        self,
+        body: types.CodeVerify,
+    ) -> types.SignedIn:
+        """Sign In with a One-Time Code."""
+        made: types.SignedIn = self._call(
+            "POST",
+            "/api/users/auth/otp/verify",
+            body=body,
+        )
+        return made
+
     def auth_password_sign_in(
         self,
         body: types.SignIn,

@@ -51,6 +51,30 @@ class CallingToken(TypedDict):
     allowed_networks: Optional[list[str]]
 
 
+class CodeLeft(TypedDict):
+    """The answer to a request for a code."""
+
+    ttl: int
+
+
+class CodeRequest(TypedDict, total=False):
+    """What a code is asked for with: one of the two."""
+
+    mobile_number: str
+    email: str
+
+
+class _CodeVerify(TypedDict):
+    code: str
+
+
+class CodeVerify(_CodeVerify, total=False):
+    """A code, and what it was asked for with where that is needed."""
+
+    mobile_number: str
+    email: str
+
+
 class DeletedGroupItem(TypedDict):
     """A group in the recycle bin."""
 

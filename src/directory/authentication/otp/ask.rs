@@ -18,7 +18,7 @@ pub(super) const HOUR: Duration = Duration::from_hours(1);
 const KEPT_FOR: Duration = Duration::from_hours(25);
 
 /// A request for a code.
-struct Asked {
+struct NewRequest {
     /// Its id, if there is no open one.
     new_id: i64,
     target: CodeTarget,
@@ -40,7 +40,7 @@ impl Directory {
     ) -> Result<CodeRequest, Error> {
         let (Some(settings), Some(keys)) = (&self.codes, self.code_keys()) else { return Err(is_off()) };
         let channel = target.channel();
-        let asked = Asked {
+        let asked = NewRequest {
             new_id: self.clock.code_id()?,
             target,
             client: client_of(origin),
@@ -55,7 +55,7 @@ impl Directory {
     }
 
     /// Returns the id of the open request for the target, which is made if there is none, and how long it is valid.
-    async fn open_request(&self, asked: Asked) -> Result<(i64, Duration), Error> {
+    async fn open_request(&self, asked: NewRequest) -> Result<(i64, Duration), Error> {
         let (now, target) = (self.clock.now(), asked.target.digest());
         let open = open_span(&asked.settings, now);
         let before = asked_before(&asked.client, &target, open);
@@ -77,7 +77,7 @@ impl Directory {
     }
 }
 
-fn ask(tx: &Tx<'_>, asked: &Asked, target: &[u8], now: Timestamp) -> Result<(i64, Duration), Error> {
+fn ask(tx: &Tx<'_>, asked: &NewRequest, target: &[u8], now: Timestamp) -> Result<(i64, Duration), Error> {
     let others = tx.first(&targets(&asked.client, now, target))?;
     check_targets(asked.settings.targets_per_client_hour, others, now)?;
     let (id, expires_at) = match tx.open_code(target, open_span(&asked.settings, now))? {
@@ -89,7 +89,7 @@ fn ask(tx: &Tx<'_>, asked: &Asked, target: &[u8], now: Timestamp) -> Result<(i64
     Ok((id, expires_at.since(now).min(asked.settings.lifetime)))
 }
 
-fn insert(tx: &Tx<'_>, asked: &Asked, target: &[u8], now: Timestamp) -> Result<Timestamp, Error> {
+fn insert(tx: &Tx<'_>, asked: &NewRequest, target: &[u8], now: Timestamp) -> Result<Timestamp, Error> {
     let end = now.plus(asked.settings.lifetime);
     let expires_at = end.map_err(|error| Error::broken("the expiry of a code is out of range", error))?;
     tx.insert_code(NewCode {

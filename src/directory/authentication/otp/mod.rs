@@ -44,7 +44,7 @@ impl Directory {
         self.message_settings().keys
     }
 
-    /// Returns the language of messages to people for whom none is known.
+    /// Returns the language of messages to people whose language is not known.
     pub fn message_locale(&self) -> Locale {
         self.message_settings().locale
     }

@@ -33,10 +33,10 @@ pub(in crate::http::api) struct SignOutBody {
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(in crate::http::api) struct CodeTargetBody {
     /// The number, with its country: blanks, dots, hyphens and parentheses do not matter.
-    #[schema(required = false, max_length = 32)]
+    #[schema(required = false, min_length = 1, max_length = 32)]
     mobile_number: String,
     /// The e-mail address.
-    #[schema(required = false, max_length = 254, format = "email")]
+    #[schema(required = false, min_length = 1, max_length = 254, format = "email")]
     email: String,
 }
 
@@ -49,9 +49,9 @@ pub(in crate::http::api) struct CodeBody {
     #[schema(min_length = 1)]
     code: String,
     /// The number that the code was asked for with.
-    #[schema(required = false, max_length = 32)]
+    #[schema(required = false, min_length = 1, max_length = 32)]
     mobile_number: String,
     /// The e-mail address that the code was asked for with.
-    #[schema(required = false, max_length = 254, format = "email")]
+    #[schema(required = false, min_length = 1, max_length = 254, format = "email")]
     email: String,
 }
