@@ -35,6 +35,7 @@ const PARAMETERS: &[&str] = &[
     "search",
     "limit",
     "offset",
+    "count",
     "cursor",
     "fields",
     "format",
