@@ -14,7 +14,7 @@ with connection.cursor() as cursor:
     cursor.execute("INSERT INTO auth_group (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c')")
     cursor.execute(
         f"INSERT INTO auth_user (id, username, email, first_name, last_name, password, is_active, is_staff, is_superuser, last_login, date_joined) {numbers}"
-        f"SELECT i, 'user' || i, 'user' || i || '@example.com', 'Ann', CASE WHEN i % 7 = 0 THEN 'Karimi' ELSE 'Lee' END, '!', i % 10 <> 0, i % 50 = 0 OR i = 1, i = 1, "
+        f"SELECT i, 'user' || i, 'user' || i || '@example.com', 'Ann', CASE WHEN i % 7 = 0 THEN 'Karimi' ELSE 'Lee' END, '!', i % 10 <> 0, i % 51 = 0 OR i = 1, i = 1, "
         f"{last_login}, datetime({joined}, 'unixepoch') FROM n".replace("%", "%%"), [])
     cursor.execute("INSERT INTO auth_user_groups (user_id, group_id) SELECT id, 3 FROM auth_user WHERE id %% 3 = 0", [])
     cursor.execute("INSERT INTO auth_user_groups (user_id, group_id) SELECT id, 1 FROM auth_user WHERE id %% 2 = 0", [])

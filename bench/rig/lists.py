@@ -44,7 +44,7 @@ def last_login(users):
 def differences(users):
     """The statements that make users differ."""
     at = last_login(users)
-    yield (f"UPDATE users SET is_active = (id % 10 <> 0), is_staff = (id % 50 = 0 OR id = 1), is_admin = (id = 1), last_login = {at}, "
+    yield (f"UPDATE users SET is_active = (id % 10 <> 0), is_staff = (id % 51 = 0 OR id = 1), is_admin = (id = 1), last_login = {at}, "
            "last_name = CASE WHEN id % 7 = 0 THEN 'Karimi' ELSE last_name END, search_key = CASE WHEN id % 7 = 0 THEN replace(search_key, 'lee', 'karimi') ELSE search_key END")
     yield "INSERT INTO memberships (user_id, group_id) SELECT id, 3 FROM users WHERE id % 3 = 0"
     yield "INSERT INTO memberships (user_id, group_id) SELECT id, 1 FROM users WHERE id % 2 = 0"

@@ -37,6 +37,7 @@ const PARAMETERS: &[&str] = &[
     "search",
     "limit",
     "offset",
+    "count",
     "cursor",
     "fields",
     "format",

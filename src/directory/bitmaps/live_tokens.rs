@@ -137,7 +137,7 @@ mod tests {
             let unit = DAY / 4 / 24;
             let mut tokens = LiveTokens::at(0);
             let mut known: HashMap<u64, (bool, Option<i64>)> = HashMap::new();
-            let mut latest = 0;
+            let mut latest: i64 = 0;
             for step in steps {
                 match step {
                     Step::Set(user, lasting, end) => {
