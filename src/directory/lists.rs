@@ -10,7 +10,7 @@ use super::bitmaps::FoundUsers;
 use super::error::{Denial, Error};
 use super::groups::MEMBERS_MAX;
 use super::model::{Group, GroupId, ListedToken, Timestamp, Token, TokenKind, User, UserId, Violation};
-use super::query::{Column, GroupQuery, IdleSince, Page, PageLink, PageStart, Query, TokenQuery, UserQuery};
+use super::query::{Column, GroupQuery, IdleSince, Page, Query, TokenQuery, UserQuery};
 use super::store::groups::GroupName;
 use super::store::user_list::Reading;
 use super::store::{FromRow, Sql, group_list, groups, token_list, user_list, users};

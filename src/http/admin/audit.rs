@@ -18,7 +18,6 @@ use super::views;
 use super::visit::{Visit, VisitWith};
 use super::words::date_in_words;
 use crate::directory::access::ReadAudit;
-use crate::directory::access::holds_permission;
 use crate::directory::error::Error;
 use crate::directory::model::{RecordedEvent, ValidationErrors};
 use crate::directory::query::{AuditQuery, audit_head};
