@@ -10,7 +10,7 @@ use wardroom::http::api;
 
 use crate::support::codes::codes_site;
 use crate::support::site::{operator, person};
-use crate::support::{Backend, Site, both};
+use crate::support::{Backend, both};
 
 /// Every operation: method, path, and what the document says of it.
 fn operations(document: &Value) -> Vec<(String, &str, &Value)> {

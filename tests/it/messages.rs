@@ -268,7 +268,9 @@ both! {
         let flags = secrets.webhook(&format!("http://{}/", receiver.address));
         let ids: Vec<_> = (0..12).map(|_| queue(&database, &flags, "mail", MAIL_TO)).collect();
         let mut servers = [serve(&database, &with(&flags, &OPEN)), serve(&database, &with(&flags, &OPEN))];
-        servers.iter_mut().for_each(|server| drop(server.address("listening")));
+        for server in &mut servers {
+            server.address("listening");
+        }
         for id in &ids {
             wait_for_state(&database, id, "sent").await;
         }

@@ -131,10 +131,7 @@ pub(super) async fn ask(
     let target = CodeTarget::parse(&contact, home).ok();
     let target = target.filter(|target| app.directory().sends_codes_by(target.channel()));
     let Some(target) = target else {
-        return view.again(
-            StatusCode::BAD_REQUEST,
-            Problems::of_field("contact", "", NO_CONTACT),
-        );
+        return view.again(StatusCode::BAD_REQUEST, Problems::of_field("contact", "", NO_CONTACT));
     };
     let asked = app.directory().request_code(&request.origin, target, locale);
     match in_steps(CODE_STEP, asked).await {
