@@ -103,7 +103,6 @@ const ABSENT: &[(&str, &str, &[&str], &[&str])] = &[
     ("XML", "", &[], &["quick-xml", "roxmltree", "xml-rs"]),
     ("regular expressions", "", &[], &["fancy-regex", "regex"]),
     ("templates that are read at run time", "", &[], &["handlebars", "minijinja", "tera"]),
-    ("mail", "", &[], &["lettre"]),
     ("memcache", "", &[], &["memcache"]),
     ("GraphQL", "", &[], &["async-graphql", "juniper"]),
     ("WebSocket", "", &[], &["tokio-tungstenite", "tungstenite"]),
