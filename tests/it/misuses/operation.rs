@@ -393,7 +393,7 @@ pub(super) const OPERATION: &[Misuse] = &[
     (
         2,
         "serve --password-hasher md5",
-        "error: unexpected argument '--password-hasher' found tip: a similar argument exists: '--password-words'",
+        "error: unexpected argument '--password-hasher' found tip: a similar argument exists: '--password-reset'",
     ),
     (
         2,
