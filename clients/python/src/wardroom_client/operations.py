@@ -40,6 +40,7 @@ class Operations(Surface):
         limit: Optional[int] = None,
         offset: Optional[int] = None,
         cursor: Optional[str] = None,
+        count: Optional[Literal["none"]] = None,
         fields: Optional[str] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
@@ -80,6 +81,7 @@ class Operations(Surface):
                 "limit": limit,
                 "offset": offset,
                 "cursor": cursor,
+                "count": count,
                 "fields": fields,
                 "id_min": id_min,
                 "id_max": id_max,
@@ -119,6 +121,7 @@ class Operations(Surface):
         *,
         search: Optional[str] = None,
         limit: Optional[int] = None,
+        count: Optional[Literal["none"]] = None,
         fields: Optional[str] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
@@ -157,6 +160,7 @@ class Operations(Surface):
             query={
                 "search": search,
                 "limit": limit,
+                "count": count,
                 "fields": fields,
                 "id_min": id_min,
                 "id_max": id_max,
@@ -357,6 +361,28 @@ class Operations(Surface):
         )
         return made
 
+    def auth_password_forgot(
+        self,
+        body: Optional[types.PasswordForgot] = None,
+    ) -> None:
+        """Ask For A Link."""
+        self._call(
+            "POST",
+            "/api/users/auth/pwd/forgot",
+            body=body,
+        )
+
+    def auth_password_reset(
+        self,
+        body: types.PasswordReset,
+    ) -> None:
+        """Set A Password By A Link."""
+        self._call(
+            "POST",
+            "/api/users/auth/pwd/reset",
+            body=body,
+        )
+
     def auth_password_sign_in(
         self,
         body: types.SignIn,
@@ -424,6 +450,7 @@ class Operations(Surface):
         limit: Optional[int] = None,
         offset: Optional[int] = None,
         cursor: Optional[str] = None,
+        count: Optional[Literal["none"]] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
         deleted_date: Optional[str] = None,
@@ -441,6 +468,7 @@ class Operations(Surface):
                 "limit": limit,
                 "offset": offset,
                 "cursor": cursor,
+                "count": count,
                 "id_min": id_min,
                 "id_max": id_max,
                 "deleted_date": deleted_date,
@@ -457,6 +485,7 @@ class Operations(Surface):
         ordering: Optional[str] = None,
         fields: Optional[str] = None,
         limit: Optional[int] = None,
+        count: Optional[Literal["none"]] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
         deleted_date: Optional[str] = None,
@@ -472,6 +501,7 @@ class Operations(Surface):
                 "ordering": ordering,
                 "fields": fields,
                 "limit": limit,
+                "count": count,
                 "id_min": id_min,
                 "id_max": id_max,
                 "deleted_date": deleted_date,
@@ -509,6 +539,7 @@ class Operations(Surface):
         limit: Optional[int] = None,
         offset: Optional[int] = None,
         cursor: Optional[str] = None,
+        count: Optional[Literal["none"]] = None,
         fields: Optional[str] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
@@ -531,6 +562,7 @@ class Operations(Surface):
                 "limit": limit,
                 "offset": offset,
                 "cursor": cursor,
+                "count": count,
                 "fields": fields,
                 "id_min": id_min,
                 "id_max": id_max,
@@ -552,6 +584,7 @@ class Operations(Surface):
         *,
         search: Optional[str] = None,
         limit: Optional[int] = None,
+        count: Optional[Literal["none"]] = None,
         fields: Optional[str] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
@@ -572,6 +605,7 @@ class Operations(Surface):
             query={
                 "search": search,
                 "limit": limit,
+                "count": count,
                 "fields": fields,
                 "id_min": id_min,
                 "id_max": id_max,
@@ -609,6 +643,7 @@ class Operations(Surface):
         limit: Optional[int] = None,
         offset: Optional[int] = None,
         cursor: Optional[str] = None,
+        count: Optional[Literal["none"]] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
         deleted_date: Optional[str] = None,
@@ -626,6 +661,7 @@ class Operations(Surface):
                 "limit": limit,
                 "offset": offset,
                 "cursor": cursor,
+                "count": count,
                 "id_min": id_min,
                 "id_max": id_max,
                 "deleted_date": deleted_date,
@@ -642,6 +678,7 @@ class Operations(Surface):
         ordering: Optional[str] = None,
         fields: Optional[str] = None,
         limit: Optional[int] = None,
+        count: Optional[Literal["none"]] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
         deleted_date: Optional[str] = None,
@@ -657,6 +694,7 @@ class Operations(Surface):
                 "ordering": ordering,
                 "fields": fields,
                 "limit": limit,
+                "count": count,
                 "id_min": id_min,
                 "id_max": id_max,
                 "deleted_date": deleted_date,
@@ -999,6 +1037,7 @@ class Operations(Surface):
         limit: Optional[int] = None,
         offset: Optional[int] = None,
         cursor: Optional[str] = None,
+        count: Optional[Literal["none"]] = None,
         fields: Optional[str] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
@@ -1034,6 +1073,7 @@ class Operations(Surface):
                 "limit": limit,
                 "offset": offset,
                 "cursor": cursor,
+                "count": count,
                 "fields": fields,
                 "id_min": id_min,
                 "id_max": id_max,
@@ -1068,6 +1108,7 @@ class Operations(Surface):
         *,
         ordering: Optional[str] = None,
         limit: Optional[int] = None,
+        count: Optional[Literal["none"]] = None,
         fields: Optional[str] = None,
         id_min: Optional[int] = None,
         id_max: Optional[int] = None,
@@ -1101,6 +1142,7 @@ class Operations(Surface):
             query={
                 "ordering": ordering,
                 "limit": limit,
+                "count": count,
                 "fields": fields,
                 "id_min": id_min,
                 "id_max": id_max,
@@ -1275,6 +1317,38 @@ class Operations(Surface):
             f"/api/users/{segment(id)}/failed-attempts",
         )
         return made
+
+    def users_invitation(
+        self,
+        id: int,
+    ) -> types.Invitation:
+        """Retrieve Invitation."""
+        made: types.Invitation = self._call(
+            "GET",
+            f"/api/users/{segment(id)}/invitation",
+        )
+        return made
+
+    def users_invite(
+        self,
+        id: int,
+    ) -> types.Invitation:
+        """Send Invitation."""
+        made: types.Invitation = self._call(
+            "POST",
+            f"/api/users/{segment(id)}/invitation",
+        )
+        return made
+
+    def users_uninvite(
+        self,
+        id: int,
+    ) -> None:
+        """Revoke Invitation."""
+        self._call(
+            "DELETE",
+            f"/api/users/{segment(id)}/invitation",
+        )
 
     def users_sign_out(
         self,

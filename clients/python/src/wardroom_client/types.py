@@ -218,6 +218,15 @@ class Introspection(_Introspection, total=False):
     allowed_networks: Optional[list[str]]
 
 
+class Invitation(TypedDict):
+    """The last invitation of a user."""
+
+    state: Literal["none", "pending", "used", "ended", "expired"]
+    sent_at: Optional[str]
+    expires_at: Optional[str]
+    sent_by: Optional[str]
+
+
 class IssuedToken(TypedDict):
     """A token just issued, with its key, which is shown only this once."""
 
@@ -374,6 +383,20 @@ class PasswordChange(_PasswordChange, total=False):
     """The current password and the new one."""
 
     sign_out_others: bool
+
+
+class PasswordForgot(TypedDict, total=False):
+    """The account of a user who has forgotten the password: its email, or its username."""
+
+    email: str
+    username: str
+
+
+class PasswordReset(TypedDict):
+    """The key of a link, and the new password."""
+
+    key: str
+    password: str
 
 
 class _PermissionCreate(TypedDict):
@@ -614,6 +637,7 @@ class UserCreate(_UserCreate, total=False):
     last_name: str
     gender: Optional[Literal["male", "female", "non-binary", "other", ""]]
     avatar: Optional[str]
+    invite: bool
     is_active: bool
     is_staff: bool
     is_admin: bool
@@ -634,6 +658,7 @@ class UserCreateForm(_UserCreateForm, total=False):
     first_name: str
     last_name: str
     gender: Optional[Literal["male", "female", "non-binary", "other", ""]]
+    invite: bool
     is_active: bool
     is_staff: bool
     is_admin: bool
