@@ -10,7 +10,7 @@ use super::terms::SearchTerms;
 use super::weight::weight;
 use crate::directory::model::Gender;
 use crate::directory::query::{Terms, UserColumn, UserFilters};
-use crate::directory::store::bitmap_rows::{UserFacts, UserRow};
+use crate::directory::store::bitmap_rows::{ListedUserRow, UserFacts};
 use crate::directory::store::changes::FeedEnd;
 
 /// The flags, in the order of their bits in [`UserFacts`].
@@ -145,7 +145,7 @@ impl UserIndex {
     pub(super) fn apply(
         &mut self,
         position: FeedEnd,
-        changed: &HashMap<i64, Option<UserRow>>,
+        changed: &HashMap<i64, Option<ListedUserRow>>,
     ) -> Result<(), BadId> {
         let (mut members, mut moved) = (RoaringTreemap::new(), <[RoaringTreemap; 3]>::default());
         for (id, now) in changed {
@@ -191,7 +191,7 @@ impl UserIndex {
         });
     }
 
-    fn set_user(&mut self, user: u64, row: &UserRow) {
+    fn set_user(&mut self, user: u64, row: &ListedUserRow) {
         self.all.insert(user);
         self.set_facts(user, &row.facts);
         for (days, time) in self.days.iter_mut().zip(row.facts.times) {

@@ -113,19 +113,19 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Debug)]
-    enum Step {
+    enum TokenStep {
         Set(u64, bool, Option<i64>),
         Remove(u64),
         Look(i64),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = TokenStep> {
         let user = 1_u64..12;
         prop_oneof![
             (user.clone(), any::<bool>(), proptest::option::of(0_i64..200))
-                .prop_map(|(user, lasting, end)| Step::Set(user, lasting && user % 3 == 0, end)),
-            user.prop_map(Step::Remove),
-            (0_i64..200).prop_map(Step::Look),
+                .prop_map(|(user, lasting, end)| TokenStep::Set(user, lasting && user % 3 == 0, end)),
+            user.prop_map(TokenStep::Remove),
+            (0_i64..200).prop_map(TokenStep::Look),
         ]
     }
 
@@ -140,16 +140,16 @@ mod tests {
             let mut latest: i64 = 0;
             for step in steps {
                 match step {
-                    Step::Set(user, lasting, end) => {
+                    TokenStep::Set(user, lasting, end) => {
                         let end = end.map(|end| end * unit);
                         tokens.set(user, lasting, end);
                         known.insert(user, (lasting, end));
                     }
-                    Step::Remove(user) => {
+                    TokenStep::Remove(user) => {
                         tokens.remove(user);
                         known.remove(&user);
                     }
-                    Step::Look(now) => {
+                    TokenStep::Look(now) => {
                         let now = now * unit;
                         let is_far_back = now <= latest - DAY;
                         latest = latest.max(now);

@@ -43,7 +43,7 @@ use super::error::Error;
 use super::identity::ReadIndex;
 use super::model::Timestamp;
 use super::query::{Terms, UserQuery};
-use super::store::bitmap_rows::{ChangeScope, ListChange, UserRow, changes_since};
+use super::store::bitmap_rows::{ChangeScope, ListChange, ListedUserRow, changes_since};
 use super::store::changes::{FeedEnd, end};
 use super::store::{Dialect, FromRow, Sql, Store, user_list};
 
@@ -351,7 +351,7 @@ struct Changes {
     /// The last row that was read.
     end: FeedEnd,
     /// The users that changed, as they are now.
-    users: HashMap<i64, Option<UserRow>>,
+    users: HashMap<i64, Option<ListedUserRow>>,
 }
 
 impl Changes {
@@ -376,7 +376,7 @@ impl Changes {
 }
 
 /// SQLite's `LIKE` ignores the case of ASCII letters, which an operator's own SQL may have left in a search key.
-fn folded(mut row: UserRow, dialect: Dialect) -> UserRow {
+fn folded(mut row: ListedUserRow, dialect: Dialect) -> ListedUserRow {
     if dialect == Dialect::Sqlite {
         row.search_key.make_ascii_lowercase();
     }

@@ -98,7 +98,7 @@ pub(in crate::directory) struct ListChange {
     pub(in crate::directory) at: FeedEnd,
     pub(in crate::directory) scope: ChangeScope,
     /// `None` if the user does not exist.
-    pub(in crate::directory) now: Option<UserRow>,
+    pub(in crate::directory) now: Option<ListedUserRow>,
 }
 
 /// What a row of the feed concerns.
@@ -114,7 +114,7 @@ pub(in crate::directory) enum ChangeScope {
 
 /// Everything about a user that a bitmap depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::directory) struct UserRow {
+pub(in crate::directory) struct ListedUserRow {
     pub(in crate::directory) facts: UserFacts,
     pub(in crate::directory) search_key: String,
     pub(in crate::directory) groups: Vec<i64>,
@@ -134,14 +134,14 @@ impl FromRow for ListChange {
             _ => ChangeScope::Everything,
         };
         let now = match row.next::<Option<i64>>()? {
-            Some(id) => Some(UserRow::read(id, row)?),
+            Some(id) => Some(ListedUserRow::read(id, row)?),
             None => None,
         };
         Ok(Self { at, scope, now })
     }
 }
 
-impl UserRow {
+impl ListedUserRow {
     fn read(id: i64, row: &mut Row<'_>) -> Result<Self, DatabaseError> {
         Ok(Self {
             facts: UserFacts::read(id, row)?,
