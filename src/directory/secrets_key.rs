@@ -1,6 +1,6 @@
 //! The secrets key: what must be readable again is encrypted with it, and short codes are kept as its HMAC.
 //!
-//! The key is in a file of the operator, never in the database or in a backup: what is stolen from either opens nothing.
+//! The key is in a file of the operator, never in the database or in a backup: who steals either of them can read nothing.
 //! From the 32 bytes of the file, HKDF-SHA256 (RFC 5869) derives a key for each purpose and, with a random salt, for each
 //! value. So no nonce is used twice with a key. A sealed value is
 //! `1 | key id (4 bytes) | salt (16 bytes) | ChaCha20-Poly1305 (RFC 8439) of the text`, and is bound to its purpose and place.

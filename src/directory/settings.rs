@@ -99,7 +99,7 @@ pub struct MessageSettings {
     pub mail: bool,
     /// The texts.
     pub templates: Arc<Templates>,
-    /// The language of messages to people for whom none is known.
+    /// The language of messages to people whose own is not known.
     pub locale: Locale,
     /// How many messages may wait.
     pub most_waiting: u32,

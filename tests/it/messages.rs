@@ -512,7 +512,7 @@ both! {
         let archive = database.place().join("backup.tar").display().to_string();
         works(&database, &["backup", &archive]);
         let restored = Database::empty(backend).await;
-        works(&restored, &["restore", &archive, "--yes"]);
+        works(&restored, &["restore", &archive, "--accept-revived"]);
         assert_eq!(restored.number("SELECT count(*) FROM deliveries").await, 0);
         let other = if backend == Backend::Sqlite { Backend::Postgres } else { Backend::Sqlite };
         let moved = Database::empty(other).await;

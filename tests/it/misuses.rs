@@ -199,7 +199,11 @@ const NOUNS: &[Misuse] = &[
     (2, "user unlock", "error: the following required arguments were not provided: <USER>..."),
     (2, "user invite", "error: the following required arguments were not provided: <USER>..."),
     (4, "user invite staff", "wardroom: invite: No one can be invited: this server sends no mail."),
-    (3, "user invite nobody", "wardroom: there is no user named \"nobody\"; see `wardroom user list --search TERMS`"),
+    (
+        3,
+        "user invite nobody",
+        "wardroom: there is no user named \"nobody\"; see `wardroom user list --search TERMS`",
+    ),
     (3, "user uninvite staff", "wardroom: there is no pending invitation of staff"),
     (
         2,

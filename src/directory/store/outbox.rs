@@ -273,6 +273,12 @@ impl Tx<'_> {
         Ok(self.execute(&Sql::new("DELETE FROM deliveries WHERE finished_at <= $1").bind(until))?)
     }
 
+    /// Forgets all messages, those that wait too.
+    pub(in crate::directory) fn forget_all_messages(&self) -> Result<(), Error> {
+        self.execute(&Sql::new("DELETE FROM deliveries"))?;
+        Ok(())
+    }
+
     /// Returns the next values that are encrypted with a key, after an id.
     pub(in crate::directory) fn sealed_payloads(
         &self,

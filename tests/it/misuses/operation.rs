@@ -22,7 +22,7 @@ pub(super) const OPERATION: &[Misuse] = &[
         "media move --to s3 --remove-source",
         "wardroom: --remove-source: servers still use the store that the files come from: set avatar_storage to s3, restart them, and run the command again",
     ),
-    (2, "outbox", "List messages to people"),
+    (2, "outbox", "List messages to people that wait or were sent, try them again, or withdraw them"),
     (
         2,
         "outbox list --state lost",

@@ -254,6 +254,8 @@ impl RestoreRun {
             }
             tx.count_members()?;
             tx.note_all_changed()?;
+            // Our backups have no messages; an archive that someone else wrote may have some.
+            tx.forget_all_messages()?;
             let details = self.audit_details(&comparison, created_at);
             let change = Change::begin(tx, self.now, &self.actor, ChangePolicy::default())?;
             Ok(audit::record(&change, "directory.restore", &AuditObject::Directory, details)?)
