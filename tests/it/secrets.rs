@@ -17,6 +17,9 @@ const URL_PASSWORD: &str = "planted-in-the-url-77aa";
 const QUERY: &str = "planted-query-31ab";
 const NO_KEY: &str = "wdr_plantedkeythatisnobodys0000000000000000";
 
+/// The key of a link that no one was sent.
+const LINK_KEY: &str = "plantedkeyofalink00000000000000000000000000";
+
 /// The database's arguments, with a password in the URL that the server does not require.
 fn args(database: &Database) -> [String; 2] {
     let mut args = database.args();
@@ -141,6 +144,19 @@ async fn exercise(address: std::net::SocketAddr, admin: &str) -> Vec<String> {
     assert_eq!(leaked(json!({"tokens": [keys[1], NO_KEY]}).to_string()).await, 202);
     assert_eq!(leaked(json!({"tokens": [NO_KEY, 7], keys[1].clone(): [key]}).to_string()).await, 400);
     assert_eq!(leaked(format!("{{\"tokens\": [\"{key}\", {key}")).await, 400);
+    // The key of a link is in the path of a page.
+    let path = format!("/admin/password/{LINK_KEY}");
+    for request in [
+        Request::new(address, "GET", &path),
+        Request::new(address, "GET", &path.replace("password", "%70assword")),
+        Request::new(address, "POST", &path).body("application/x-www-form-urlencoded", "password=x"),
+        Request::new(address, "PUT", &path),
+    ] {
+        assert!([403, 404, 405].contains(&request.send().await.status));
+    }
+    let by_link = Request::new(address, "POST", "/api/users/auth/pwd/reset");
+    let body = json!({"key": LINK_KEY, "password": PASSWORD}).to_string();
+    assert_eq!(by_link.body("application/json", body).send().await.status, 400);
     send("POST", "/api/users/auth/signout", &key, json!({"everywhere": true})).await;
     keys
 }
@@ -183,7 +199,7 @@ both! {
         // The log covers all requests.
         assert!(log.contains("/api/users/auth/pwd/signin") && log.contains(r#""message":"answered""#));
         secrets.extend([admin.key, NO_KEY.to_owned()]);
-        secrets.extend([PASSWORD, NEXT_PASSWORD, WRONG_PASSWORD, URL_PASSWORD, QUERY].map(str::to_owned));
+        secrets.extend([PASSWORD, NEXT_PASSWORD, WRONG_PASSWORD, URL_PASSWORD, QUERY, LINK_KEY].map(str::to_owned));
         let found = found(&log, &secrets);
         assert!(found.is_empty(), "{} secrets are logged, the first: {}", found.len(), found[0]);
     }

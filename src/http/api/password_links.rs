@@ -18,6 +18,8 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::error::{ApiError, no_content};
 
+/// The longest password that is accepted.
+const LONGEST_PASSWORD: usize = 1024;
 /// The longest email and the longest username.
 const LONGEST: [(&str, usize); 2] = [("email", 254), ("username", 150)];
 
@@ -45,9 +47,7 @@ pub(super) async fn forgot(
     Extension(origin): Extension<Origin>,
     body: Body,
 ) -> Result<Response, ApiError> {
-    if !app.directory().resets_passwords() {
-        return Err(ApiError::NotFound);
-    }
+    // What is wrong with the body is said first. Where no links are sent, the use case finds nothing.
     let account = forgotten_login(Fields::from(body))?;
     app.directory().request_password_reset(&origin, &account).await?;
     let mut response = Response::new(RawBody::empty());
@@ -109,6 +109,10 @@ pub(super) async fn reset(
     let (key, password) = (fields.text("key"), fields.text("password"));
     fields.require_filled("key", key.as_deref());
     fields.require_some("password", password.as_deref());
+    // Before the key is looked up: the rest of the rules is checked for who has a link.
+    if password.as_ref().is_some_and(|password| password.chars().count() > LONGEST_PASSWORD) {
+        fields.refuse("password", &Violation::TooLong(LONGEST_PASSWORD));
+    }
     fields.end()?;
     let password = Password::new(password.unwrap_or_default());
     app.directory().set_password_by_link(&origin, &key.unwrap_or_default(), password).await?;

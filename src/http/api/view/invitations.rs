@@ -18,6 +18,10 @@ fn states() -> utoipa::openapi::schema::Object {
 
 /// The last invitation of a user.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "state": "pending", "sent_at": "2025-08-06T14:23:45.123456Z", "expires_at": "2025-08-13T14:23:45.123456Z",
+    "sent_by": "ada_admin"
+}))]
 pub struct Invitation {
     /// What has become of it.
     #[schema(schema_with = states)]
