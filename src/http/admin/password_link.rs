@@ -77,11 +77,15 @@ impl PasswordLinkPage {
             CLEAR_TEXT => StatusCode::FORBIDDEN,
             _ => StatusCode::NOT_FOUND,
         };
-        let mut response = page(status, self)?;
-        // Forms of the page still name their origin, which `no-referrer` would keep back.
-        response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
-        Ok(response)
+        Ok(without_referrer(page(status, self)?))
     }
+}
+
+/// Keeps the address of the link, which has its key, from the page that follows. Forms of the page still name their origin, which
+/// `no-referrer` would keep back.
+fn without_referrer(mut response: Response) -> Response {
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
+    response
 }
 
 /// Why no password is set over plain HTTP.
@@ -134,7 +138,7 @@ pub(super) async fn submit(
         return view.answer(StatusCode::NOT_FOUND);
     }
     let error = match set(&app, &request, &key, typed).await {
-        Ok(()) => return Ok(see_other("/admin/sign-in?done=password-chosen")),
+        Ok(()) => return Ok(without_referrer(see_other("/admin/sign-in?done=password-chosen"))),
         Err(error) => error,
     };
     let (status, problems) = match error {

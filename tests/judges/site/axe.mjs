@@ -16,7 +16,7 @@ export const WIDTHS = [320, 1280];
 const OF_COLOURS = ["color-contrast", "link-in-text-block"];
 
 /** The page as it is now, in every scheme. */
-async function judge(person, name, width) {
+export async function judge(person, name, width) {
   const where = `axe ${name}, ${width} px`;
   await fits(person, where, width);
   await person.page.evaluate(AXE);

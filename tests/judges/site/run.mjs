@@ -11,6 +11,7 @@ import { judge as judgeForms } from "./csrf.mjs";
 import { lighthouseOf, validate } from "./html.mjs";
 import { judge as judgeKeyboard } from "./keyboard.mjs";
 import { judge as judgeLists } from "./lists.mjs";
+import { judgeMails } from "./mails.mjs";
 import { judge as judgePayloads, PAYLOADS, plant } from "./payloads.mjs";
 import { browser, Person } from "./people.mjs";
 import { mistake, mistakes, places } from "./places.mjs";
@@ -72,6 +73,7 @@ async function walk(player, wardroom, s, kind, hasScripts) {
     await fresh.stop();
     front.stop();
   }
+  await judgeMails(player, binary, kind, faults, { where: way, hasScripts, seen: (exchange) => record.see(way, record.used.get(way), exchange) });
   say(`walked: ${way}`);
 }
 

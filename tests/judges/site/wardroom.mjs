@@ -25,13 +25,17 @@ export class Wardroom {
   /** `kind` is `sqlite` or `postgres`. Without an admin it is a new installation. */
   static async start(binary, kind, { admin = "root", settings = [] } = {}) {
     const one = new Wardroom(binary, kind);
-    one.command(["init"]);
-    if (admin) {
-      one.command(["user", "add", admin, "--admin", "--first-name", "Ruth", "--last-name", "Okafor", "--password-stdin"], `${PASSWORD}\n`);
-      one.key = one.command(["token", "issue", admin, "--name", "Seeds"]).trim().split(/\s+/).at(-1);
-    }
-    await one.serve(settings, !admin);
+    await one.begin({ admin, settings });
     return one;
+  }
+
+  async begin({ admin = "root", settings = [] } = {}) {
+    this.command(["init"]);
+    if (admin) {
+      this.command(["user", "add", admin, "--admin", "--first-name", "Ruth", "--last-name", "Okafor", "--password-stdin"], `${PASSWORD}\n`);
+      this.key = this.command(["token", "issue", admin, "--name", "Seeds"]).trim().split(/\s+/).at(-1);
+    }
+    await this.serve(settings, !admin);
   }
 
   constructor(binary, kind) {
