@@ -77,7 +77,9 @@ fn undecided(index: &mut UserIndex, query: &UserQuery, users: &RoaringTreemap) -
     let again = query.terms.iter().filter(|term| index.terms().is_asked_again(term)).count();
     let is_again = again == query.terms.iter().count();
     if !query.paging.is_counted() && !is_again {
-        return Step::Unknown;
+        let offset = PageOf::new(query).skip;
+        let searched = FoundUsers { count: None, reading: Reading::Searched, offset, at_least: 0 };
+        return if query.terms.trigrams().is_some() { Step::Found(searched) } else { Step::Unknown };
     }
     let terms = query.terms.iter().filter(|term| index.terms().get(term).is_none());
     Step::Search(terms.map(str::to_owned).collect())

@@ -23,6 +23,8 @@ pub(in crate::directory) enum Reading {
     Planned,
     /// Along the index of the order, with a check of every row.
     Walk,
+    /// Among the users whom the search index names, with a check of every row. Otherwise SQLite could read all members of a group.
+    Searched,
     /// Among these users.
     Among(ChosenUsers),
     /// There are no rows.
@@ -126,7 +128,12 @@ fn narrow_by(sql: &mut Sql, dialect: Dialect, query: &UserQuery, now: Timestamp,
         (_, Reading::Planned) => narrow(sql, dialect, &query.filters, &query.terms, now),
         // Its planner compares the ways itself; it gets no list of candidates beside them.
         (Dialect::Postgres, _) => narrow(sql, dialect, &query.filters, &query.terms, now),
-        (Dialect::Sqlite, _) => check(sql, &query.filters, &query.terms, now),
+        (Dialect::Sqlite, _) => {
+            check(sql, &query.filters, &query.terms, now);
+            if matches!(reading, Reading::Searched) {
+                candidates(sql, &query.terms);
+            }
+        }
     }
 }
 
@@ -304,10 +311,17 @@ fn groups(sql: &mut Sql, filters: &UserFilters) {
 /// Adds the search. Both sides are folded, so that LIKE means the same on both databases, although only SQLite's ignores ASCII
 /// case. PostgreSQL's index serves LIKE itself; SQLite's index is queried for candidates first.
 fn search(sql: &mut Sql, dialect: Dialect, terms: &Terms) {
-    if let (Dialect::Sqlite, Some(trigrams)) = (dialect, terms.trigrams()) {
-        sql.push(CANDIDATES).push_arg(trigrams).push(")");
+    if dialect == Dialect::Sqlite {
+        candidates(sql, terms);
     }
     like(sql, "u.search_key", terms);
+}
+
+/// Adds the users whom SQLite's search index names, unless the terms are too short for it.
+fn candidates(sql: &mut Sql, terms: &Terms) {
+    if let Some(trigrams) = terms.trigrams() {
+        sql.push(CANDIDATES).push_arg(trigrams).push(")");
+    }
 }
 
 /// Adds a condition for every term that the folded text must contain.
