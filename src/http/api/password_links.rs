@@ -107,7 +107,7 @@ pub(super) async fn reset(
 ) -> Result<Response, ApiError> {
     let mut fields = Fields::from(body);
     let (key, password) = (fields.text("key"), fields.text("password"));
-    fields.require_filled("key", key.as_deref());
+    fields.require_some("key", key.as_deref());
     fields.require_some("password", password.as_deref());
     // Before the key is looked up: the rest of the rules is checked for who has a link.
     if password.as_ref().is_some_and(|password| password.chars().count() > LONGEST_PASSWORD) {

@@ -32,6 +32,7 @@ pub(in crate::http::api) struct ForgottenPassword {
 #[expect(dead_code, reason = "the fields are read by the derive alone")]
 pub(in crate::http::api) struct PasswordByLink {
     /// The last part of the link.
+    #[schema(min_length = 1)]
     key: String,
     /// The new password, which must follow the rules for passwords.
     #[schema(min_length = 1, max_length = 1024)]
