@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::directory::access::{Actor, Origin, Who};
 use crate::directory::audit::{self, AuditObject};
 use crate::directory::authentication::attempts::{Attempt, ClaimedAccount};
+use crate::directory::authentication::notices;
 use crate::directory::authentication::sign_in::{RefusedSignIn, SignInKind, issue};
 use crate::directory::change::Change;
 use crate::directory::error::Error;
@@ -254,6 +255,7 @@ fn sign_in(change: &Change<'_, '_>, check: &Check, code: &StoredCode, user: &Use
     let (tx, now) = (change.tx, change.now);
     tx.end_codes(user.id, now)?;
     tx.signed_in(user.id, now, None)?;
+    notices::of_network(change, user.id, check.attempt.network())?;
     check.attempt.succeeded(tx, user.id, now)?;
     let channel = code.channel.name();
     let details = json!({ "channel": channel, "to": shown(channel, user) });
