@@ -212,8 +212,6 @@ impl Trial {
         let site = Site::with_settings(backend, flags, |settings| {
             with_mail(settings);
             with_codes(settings, |_| {});
-            // The tables of messages are not compared.
-            settings.links.change_notices = false;
         });
         let site = site.await;
         let rows = Rows::of(&site.database).await;

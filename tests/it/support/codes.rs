@@ -48,6 +48,9 @@ pub fn with_codes(settings: &mut Settings, change: impl FnOnce(&mut CodeSettings
     change(&mut codes);
     settings.codes = Some(codes);
     settings.messages = message_settings();
+    // They are the matter of `links`.
+    settings.links.change_notices = false;
+    settings.links.network_notices = false;
 }
 
 /// A server that signs in with codes.
