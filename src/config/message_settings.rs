@@ -107,7 +107,7 @@ macro_rules! message_settings {
             Serve password_reset: bool = "true";
 
             /// How long a link for a forgotten password can be used.
-            Serve password_reset_lifetime: TimeSpan<300_000, 86_400_000> = "30min";
+            Serve password_reset_lifetime: TimeSpan<300_000, 86_400_000> = "30m";
 
             /// How many links for a forgotten password one account gets in an hour. Requests beyond that get the same response, and
             /// no link.

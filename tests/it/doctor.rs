@@ -199,17 +199,22 @@ both! {
     }
 }
 
-/// The database of an operator has a settings file in which each of these is a mistake.
 /// Signing in with codes needs a key and a provider: `serve` refuses to start without them, and `doctor` says the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn codes_that_cannot_be_sent_are_a_fault() {
     let database = with_admin(Backend::Sqlite).await;
     let key = database.place().join("key");
     fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
-    mode(&key, 0o600);
+    let secret = database.place().join("webhook-secret");
+    fs::write(&secret, "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+    for file in [&key, &secret] {
+        mode(file, 0o600);
+    }
     let sends = format!(
-        "secrets_key_file = \"{}\"\nsms_provider = \"webhook\"\nmessage_webhook_url = \"https://hooks.example.com/\"\n",
-        key.display()
+        "secrets_key_file = \"{}\"\nsms_provider = \"webhook\"\nmessage_webhook_url = \"https://hooks.example.com/\"\n\
+         message_webhook_secret_file = \"{}\"\n",
+        key.display(),
+        secret.display()
     );
     let on_codes = "otp_sign_in = true\n";
     for settings in [on_codes.to_owned(), format!("{on_codes}secrets_key_file = \"{}\"\n", key.display())] {
@@ -236,6 +241,7 @@ async fn codes_that_cannot_be_sent_are_a_fault() {
     assert_eq!(line(&with(&database, "", &[]), "otp_sign_in"), None);
 }
 
+/// The database of an operator has a settings file in which each of these is a mistake.
 #[tokio::test(flavor = "multi_thread")]
 async fn dangerous_settings_are_named_with_the_remedy() {
     let database = with_admin(Backend::Sqlite).await;
