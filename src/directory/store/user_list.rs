@@ -23,7 +23,7 @@ pub(in crate::directory) enum Reading {
     Planned,
     /// Along the index of the order, with a check of every row.
     Walk,
-    /// Among the users whom the search index names, with a check of every row. Otherwise SQLite could read all members of a group.
+    /// Among the users that the search index names, with a check of every row. Otherwise SQLite could read all members of a group.
     Searched,
     /// Among these users.
     Among(ChosenUsers),
@@ -317,7 +317,7 @@ fn search(sql: &mut Sql, dialect: Dialect, terms: &Terms) {
     like(sql, "u.search_key", terms);
 }
 
-/// Adds the users whom SQLite's search index names, unless the terms are too short for it.
+/// Adds the users that SQLite's search index names, unless the terms are too short for it.
 fn candidates(sql: &mut Sql, terms: &Terms) {
     if let Some(trigrams) = terms.trigrams() {
         sql.push(CANDIDATES).push_arg(trigrams).push(")");
