@@ -98,6 +98,10 @@ fn serves(backend: Backend, index: &str, plan: &str) -> bool {
             (Backend::Sqlite, "users_search") => has(&["users_search VIRTUAL TABLE INDEX".to_owned()]),
             (Backend::Sqlite, index) => has(&[format!("INDEX {index} "), format!("INDEX {index}\n")]),
             (Backend::Postgres, "pkey") => has(&["users_pkey".to_owned()]),
+            // Two indexes have the numbers, and only those of users who have one.
+            (Backend::Postgres, "users_mobile_number_unique") => {
+                has(&[" using users_mobile_number_unique ".to_owned(), " using users_by_number ".to_owned()])
+            }
             (Backend::Postgres, index) => has(&[format!(" on {index} "), format!(" using {index} ")]),
         }
 }
