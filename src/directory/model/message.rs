@@ -92,7 +92,6 @@ named! {
 }
 
 /// The language of a service that names none.
-#[expect(clippy::derivable_impls, reason = "the list of languages is made by a macro")]
 impl Default for Locale {
     fn default() -> Self {
         Self::English
