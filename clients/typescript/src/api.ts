@@ -1631,7 +1631,15 @@ export interface components {
              */
             allowed_networks?: string[] | null;
         };
-        /** @description The last invitation of a user. */
+        /**
+         * @description The last invitation of a user.
+         * @example {
+         *       "state": "pending",
+         *       "sent_at": "2025-08-06T14:23:45.123456Z",
+         *       "expires_at": "2025-08-13T14:23:45.123456Z",
+         *       "sent_by": "ada_admin"
+         *     }
+         */
         Invitation: {
             /**
              * @description `none` if there is no invitation, `pending` if it can be used, `ended` if it was revoked, or if the password, the email or `is_active` of the user was changed.
@@ -21279,9 +21287,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "state": null,
-                     *       "sent_at": null,
-                     *       "expires_at": null,
+                     *       "state": "pending",
+                     *       "sent_at": "2025-08-06T14:23:45.123456Z",
+                     *       "expires_at": "2025-08-13T14:23:45.123456Z",
                      *       "sent_by": "ada_admin"
                      *     }
                      */
@@ -21542,9 +21550,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "state": null,
-                     *       "sent_at": null,
-                     *       "expires_at": null,
+                     *       "state": "pending",
+                     *       "sent_at": "2025-08-06T14:23:45.123456Z",
+                     *       "expires_at": "2025-08-13T14:23:45.123456Z",
                      *       "sent_by": "ada_admin"
                      *     }
                      */
