@@ -163,10 +163,7 @@ impl Directory {
         self.change(&sender(), move |change| {
             let found = change.tx.leased_delivery(&id, &lease)?;
             let Some(delivery) = found else { return Ok(AttemptEffect::Lost) };
-            let now = match change.policy.outbox.as_ref() {
-                Some(policy) => change.tx.shared_time(&policy.clock)?,
-                None => change.now,
-            };
+            let now = shared_time(change)?;
             finish(change, &delivery, &result, now, jitter)
         })
         .await
@@ -178,10 +175,7 @@ impl Directory {
         let settings = self.message_settings();
         let most = i64::from(settings.most_waiting.max(1)).saturating_mul(FINISHED_FACTOR);
         self.change(&sender(), move |change| {
-            let now = match change.policy.outbox.as_ref() {
-                Some(policy) => change.tx.shared_time(&policy.clock)?,
-                None => change.now,
-            };
+            let now = shared_time(change)?;
             let overdue = change.tx.overdue_deliveries(now, 100)?;
             for delivery in &overdue {
                 give_up(change, delivery, DeliveryState::Expired, EXPIRED)?;
@@ -221,10 +215,7 @@ impl Directory {
     pub async fn retry_messages(&self, actor: &Actor, ids: Vec<DeliveryId>) -> Result<Vec<Delivery>, Error> {
         self.change(actor, move |change| {
             change.check(Action::ManageOutbox)?;
-            let now = match change.policy.outbox.as_ref() {
-                Some(policy) => change.tx.shared_time(&policy.clock)?,
-                None => change.now,
-            };
+            let now = shared_time(change)?;
             let retried = ids.iter().map(|id| retry(change, id, now)).collect::<Result<_, _>>()?;
             if let Some(policy) = &change.policy.outbox {
                 policy.wake.notify_one();
@@ -250,6 +241,14 @@ impl Directory {
             ids.iter().map(withdraw).collect()
         })
         .await
+    }
+}
+
+/// The time by which all servers send messages.
+fn shared_time(change: &Change<'_, '_>) -> Result<Timestamp, Error> {
+    match &change.policy.outbox {
+        Some(policy) => change.tx.shared_time(&policy.clock),
+        None => Ok(change.now),
     }
 }
 

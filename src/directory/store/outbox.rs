@@ -2,6 +2,7 @@
 //!
 //! Every write transaction has a lock that all processes share, so two servers never take the same message.
 
+use super::users::optional_time;
 use super::{Dialect, FromRow, Sql, Tx};
 use crate::database::{DatabaseError, Row, Value};
 use crate::directory::clock::Clock;
@@ -15,12 +16,6 @@ macro_rules! columns {
     () => {
         "id, kind, channel, target, user_id, state, created_at, expires_at, next_at, attempts, error, finished_at"
     };
-}
-
-/// Reads a time that may be missing.
-fn optional_time(row: &mut Row<'_>) -> Result<Option<Timestamp>, DatabaseError> {
-    let stored: Option<i64> = row.next()?;
-    stored.map(Timestamp::from_micros).transpose().map_err(|_| DatabaseError::corrupt("time"))
 }
 
 impl FromRow for Delivery {
@@ -41,7 +36,7 @@ impl FromRow for Delivery {
             next_at: row.next_as::<i64, _>("time")?,
             attempts: row.next()?,
             error: row.next()?,
-            finished_at: optional_time(row)?,
+            finished_at: optional_time(row.next()?)?,
         })
     }
 }
@@ -77,7 +72,7 @@ impl FromRow for OutboxCount {
             channel: row.next_as::<String, _>("channel")?,
             waiting: row.next()?,
             dead: row.next()?,
-            oldest: optional_time(row)?,
+            oldest: optional_time(row.next()?)?,
         })
     }
 }
