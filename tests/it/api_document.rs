@@ -8,8 +8,7 @@ use wardroom::directory::model::{GroupDraft, UserKey};
 use wardroom::directory::tokens::Expiry;
 use wardroom::http::api;
 
-use crate::links::with_mail;
-use crate::support::codes::with_codes;
+use crate::links::with_all_operations;
 use crate::support::site::{operator, person};
 use crate::support::{Backend, Site, both};
 
@@ -214,11 +213,7 @@ const OF_BOUNDS: [&str; 7] = [
 both! {
     /// The lengths, choices and nulls of every field of every body are those of the server.
     async fn bodies_are_bounded_as_the_document_says(backend: Backend) {
-        let site = Site::with_directory(backend, |settings| {
-            with_mail(settings);
-            with_codes(settings, |_| {});
-        })
-        .await;
+        let site = Site::with_directory(backend, with_all_operations).await;
         let document = api::document();
         let user = person(site.directory(), "target", |_| {}).await.id;
         let owner = UserKey::Id(user.try_into().unwrap());

@@ -9,9 +9,8 @@ use wardroom::directory::Clock;
 use wardroom::http::api;
 use wardroom::http::body::{LEAKED_BODY_BYTES, OPEN_BODY_BYTES};
 
-use crate::links::with_mail;
+use crate::links::with_all_operations;
 use crate::process::{Process, serve};
-use crate::support::codes::with_codes;
 use crate::support::site::person;
 use crate::support::{Answer, Backend, Database, Request, Site, both};
 
@@ -93,18 +92,9 @@ fn messages(answer: &Answer) -> Vec<String> {
     answer.json().as_object().unwrap().values().flat_map(of_field).collect()
 }
 
-/// A server on which no operation is off.
-async fn with_all_operations(backend: Backend) -> Site {
-    Site::with_directory(backend, |settings| {
-        with_mail(settings);
-        with_codes(settings, |_| {});
-    })
-    .await
-}
-
 both! {
     async fn finding_01_every_body_is_bounded_and_has_few_faults(backend: Backend) {
-        let site = with_all_operations(backend).await;
+        let site = Site::with_directory(backend, with_all_operations).await;
         for Operation { method, path, open_limit } in operations() {
             let send = async |(media_type, body): &(&str, String)| {
                 let request = site.request(&method, &path).token(&site.admin.key);
@@ -137,7 +127,7 @@ both! {
     /// Operations without a token accept only small bodies, even if a token is sent. The same holds for paths that
     /// are not in the document.
     async fn finding_01_open_operations_take_small_bodies(backend: Backend) {
-        let site = with_all_operations(backend).await;
+        let site = Site::with_directory(backend, with_all_operations).await;
         let too_large = r#"413 {"detail":"Request body is too large."}"#;
         for Operation { method, path, open_limit } in operations() {
             let ask = || site.request(&method, &path).token(&site.admin.key);

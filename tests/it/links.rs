@@ -15,6 +15,7 @@ use wardroom::directory::{Clock, Directory, MessageSettings, Settings};
 
 use crate::cli::on;
 use crate::support::browser::PASSWORD as OLD;
+use crate::support::codes::with_codes;
 use crate::support::site::{Persona, import, imported, moment, operator, person};
 use crate::support::{Answer, Backend, Browser, Request, Site, both};
 
@@ -33,6 +34,12 @@ pub fn with_mail(settings: &mut Settings) {
         ..MessageSettings::default()
     };
     settings.links.base = Some(BASE.to_owned());
+}
+
+/// Settings with which no operation is off.
+pub fn with_all_operations(settings: &mut Settings) {
+    with_mail(settings);
+    with_codes(settings, |_| {});
 }
 
 async fn start(backend: Backend) -> Site {

@@ -16,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wardroom::config::Flags;
 
-use crate::links::with_mail;
+use crate::links::with_all_operations;
 use crate::support::client::Connection;
-use crate::support::codes::{code_mac, code_target, with_codes};
+use crate::support::codes::{code_mac, code_target};
 use crate::support::{Answer, Backend, Rows, Site, both, conformance};
 
 use cells::{Cell, Target, cells};
@@ -209,11 +209,7 @@ struct Trial {
 impl Trial {
     async fn new(backend: Backend) -> Self {
         let flags = Flags::default().with("trusted_proxies", "");
-        let site = Site::with_settings(backend, flags, |settings| {
-            with_mail(settings);
-            with_codes(settings, |_| {});
-        });
-        let site = site.await;
+        let site = Site::with_settings(backend, flags, with_all_operations).await;
         let rows = Rows::of(&site.database).await;
         let mut world = World::new();
         world.settle(&site, &rows).await;
