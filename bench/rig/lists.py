@@ -8,7 +8,7 @@ import sys
 
 from rig.contestants import Contestant, Postgres, serve
 from rig.machine import PLACE, ROOT, Process, fail, free_port, postgres_programs, say
-from rig.people import CREATED, fill_sqlite, key_of
+from rig.people import CREATED, fill_sqlite, key_of, without_indexes
 
 SPAN = 3 * 365 * 86_400_000_000
 # What is asked of Wardroom and, where it has the same list, of the service.
@@ -80,8 +80,9 @@ def on_sqlite(users):
 def on_postgres(users, pinned=True):
     database = Postgres(users, (), pinned)
     text = ";\n".join(differences(users))
+    before, after = without_indexes(["users", "tokens", "memberships"])
     psql = [postgres_programs() / "psql", database.url, "-X", "-q", "-v", "ON_ERROR_STOP=1"]
-    done = subprocess.run(list(map(str, psql)), input=f"SET session_replication_role = replica;\nBEGIN;\n{text};\nCOMMIT;\nVACUUM FULL ANALYZE;\n", text=True)
+    done = subprocess.run(list(map(str, psql)), input=f"SET session_replication_role = replica;\nBEGIN;\n{before}{text};\nCOMMIT;\nVACUUM FULL;\n{after}VACUUM ANALYZE;\nCHECKPOINT;\n", text=True)
     if done.returncode:
         fail("PostgreSQL could not be filled")
     return database

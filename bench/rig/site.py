@@ -9,7 +9,7 @@ import subprocess
 import urllib.parse
 
 from rig.machine import PLACE, WARDROOM, fail
-from rig.people import fill_sqlite
+from rig.people import fill_sqlite, without_indexes
 
 GROUPS = 10_000
 EVENTS = 5_000_000
@@ -107,7 +107,9 @@ def on_postgres(psql, users, now):
     """Adds the same to a database on PostgreSQL that has the users."""
     numbers = "WITH n (i) AS (SELECT generate_series({first}::bigint, {last})) "
     text = ";\n".join(statements(users, now, numbers, "decode(repeat('00', 32), 'hex')"))
-    done = subprocess.run([*map(str, psql), "-X", "-q", "-v", "ON_ERROR_STOP=1"], input=f"SET session_replication_role = replica;\n{text};\nVACUUM ANALYZE;\n", text=True)
+    before, after = without_indexes(["audit_events", "memberships"])
+    script = f"SET session_replication_role = replica;\n{before}{text};\n{after}VACUUM ANALYZE;\nCHECKPOINT;\n"
+    done = subprocess.run([*map(str, psql), "-X", "-q", "-v", "ON_ERROR_STOP=1"], input=script, text=True)
     if done.returncode:
         fail("PostgreSQL could not be filled")
 

@@ -9,6 +9,10 @@ function faultsOfLayout() {
   const crosses = (one, two) => Math.min(one.right, two.right) - Math.max(one.left, two.left) > 3 && Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top) > 3;
   // What floats above a page on purpose: the bar of what to do with the rows that are selected, and open menus.
   const layer = (one) => one.closest(".bulk, .drop > .panel, .filters > .panel");
+  // What is cut off by a box around it (a line clamp) covers nothing.
+  const clips = parts.map((one) => one.closest(".list .meta")?.getBoundingClientRect());
+  const inside = (rect, clip) => clip ? { left: Math.max(rect.left, clip.left), right: Math.min(rect.right, clip.right), top: Math.max(rect.top, clip.top), bottom: Math.min(rect.bottom, clip.bottom) } : rect;
+  const lines = (at) => [...parts[at].getClientRects()].map((rect) => inside(rect, clips[at]));
   const found = [];
   const boxes = parts.map((one) => one.getBoundingClientRect());
   for (let a = 0; a < parts.length; a += 1) {
@@ -17,7 +21,7 @@ function faultsOfLayout() {
       // Lines of text that wrap touch; more than 3 px in both directions is an overlap.
       if (crosses(boxes[a], boxes[b])) {
         // A text of several lines has a box that others may be in.
-        if (![...parts[a].getClientRects()].some((x) => [...parts[b].getClientRects()].some((y) => crosses(x, y)))) continue;
+        if (!lines(a).some((x) => lines(b).some((y) => crosses(x, y)))) continue;
         if (layer(parts[a]) !== layer(parts[b])) continue;
         found.push(`${parts[a].outerHTML.slice(0, 90)} covers ${parts[b].outerHTML.slice(0, 90)}`);
       }
