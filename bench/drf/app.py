@@ -1,9 +1,18 @@
 """A minimal version of the service that Wardroom replaces: one view of Django REST Framework behind TokenAuthentication."""
 
 import os
+import urllib.parse
 
 import django
 from django.conf import settings
+
+# A file of SQLite, or the URL of a database on PostgreSQL.
+place = os.environ["BENCH_DATABASE"]
+if place.startswith("postgres://"):
+    url = urllib.parse.urlsplit(place)
+    database = {"ENGINE": "django.db.backends.postgresql", "NAME": url.path[1:], "USER": url.username, "HOST": url.hostname, "PORT": url.port}
+else:
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": place}
 
 settings.configure(
     SECRET_KEY="bench",
@@ -16,13 +25,7 @@ settings.configure(
         "rest_framework",
         "rest_framework.authtoken",
     ],
-    DATABASES={
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.environ["BENCH_DATABASE"],
-            "CONN_MAX_AGE": None,
-        }
-    },
+    DATABASES={"default": {**database, "CONN_MAX_AGE": None}},
     REST_FRAMEWORK={
         "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
         "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],

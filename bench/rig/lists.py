@@ -1,5 +1,6 @@
 """Lists of users among many who differ: the same rows for Wardroom and for a small Django REST Framework service, and what is asked of both."""
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -28,6 +29,21 @@ LISTS = {
     "gender=other&has_groups=false": ("gender=other&has_groups=false", None),
     "is_online=false": ("is_online=false", None),
 }
+
+# Each filter of the API with a value that fits many users, so that none is cheap because it finds nothing.
+FILTERS = [
+    "id_min=1000", "id_max={most}", "created_date=2024-03-15", "created_from=2023-01-01", "created_to=2026-01-01", "updated_date=2024-03-15",
+    "updated_from=2023-01-01", "updated_to=2026-01-01", "last_login_date=2024-02-29", "last_login_from=2024-01-01", "last_login_to=2025-01-01",
+    "has_email=true", "has_avatar=false", "has_phone=false", "has_token=true", "has_first_name=true", "has_last_name=true", "has_groups=true",
+    "is_active=true", "is_staff=false", "is_admin=false", "is_online=false", "username=user{half}", "email=user{half}@example.com",
+    "mobile_number=%2B989120000000", "gender=other", "group_id=3", "groups_in=1,3", "search=karimi",
+]
+
+
+def combined(users):
+    """Every filter, and every pair of filters."""
+    filters = [one.replace("{most}", str(users - 1000)).replace("{half}", str(users // 2)) for one in FILTERS]
+    return filters, ["&".join(pair) for pair in itertools.combinations(filters, 2)]
 
 
 def targets(users):
@@ -89,32 +105,38 @@ def on_postgres(users, pinned=True):
 
 
 def wardroom(kind, users, metrics):
-    """A server whose metrics are at this port."""
+    """A server whose metrics are at this port, and its database if that is a server of its own."""
     options = ("--metrics-listen", f"127.0.0.1:{metrics}")
     if kind == "SQLite":
-        return Contestant([serve("--data-dir", on_sqlite(users), *options)])
+        return Contestant([serve("--data-dir", on_sqlite(users), *options)]), None
     database = on_postgres(users)
-    return Contestant([serve("--database-url", database.url, *options)], [database])
+    return Contestant([serve("--database-url", database.url, *options)], [database]), database
 
 
-def drf(users):
-    """The service on SQLite, with the same rows."""
+def drf(users, database=None):
+    """The service with the same rows: on SQLite, or in another database of this PostgreSQL."""
     place = PLACE / "drf-lists"
-    if not (place / "venv/bin/gunicorn").exists():
+    if not (place / "venv/filled").exists():
         say("installing Django REST Framework")
-        subprocess.run([sys.executable, "-m", "venv", place / "venv"], check=True)
-        packages = ["Django>=5.2,<5.3", "djangorestframework>=3.16,<4", "django-filter>=25,<26", "gunicorn>=23,<24"]
+        subprocess.run([sys.executable, "-m", "venv", "--clear", place / "venv"], check=True)
+        packages = ["Django>=5.2,<5.3", "djangorestframework>=3.16,<4", "django-filter>=25,<26", "gunicorn>=23,<24", "psycopg[binary]>=3.2,<4"]
         subprocess.run([place / "venv/bin/pip", "install", "--quiet", *packages], check=True)
+        (place / "venv/filled").touch()
     file = place / f"{users}.sqlite3"
-    environment = {**os.environ, "BENCH_DATABASE": str(file), "PYTHONPATH": str(ROOT / "bench/drf"), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_LISTS": "1"}
-    if not (place / f"{users}.filled").exists():
+    where = str(file)
+    if database:
+        subprocess.run([postgres_programs() / "psql", database.url, "-X", "-q", "-c", "CREATE DATABASE service"], check=True)
+        where = database.url.replace("/postgres", "/service")
+    environment = {**os.environ, "BENCH_DATABASE": where, "PYTHONPATH": str(ROOT / "bench/drf"), "PYTHONDONTWRITEBYTECODE": "1", "BENCH_LISTS": "1"}
+    done = place / f"{users}.filled"
+    if database or not done.exists():
         say(f"filling the service with {users} users")
-        file.unlink(missing_ok=True)
-        # The service keeps a list of dates as text.
-        when = f"strftime('%Y-%m-%d %H:%M:%f000', ({last_login(users)}) / 1000000.0, 'unixepoch')".replace("id ", "i ").replace("(id", "(i")
-        arguments = [str(users), when, key_of(1), str(CREATED // 1_000_000)]
+        if not database:
+            file.unlink(missing_ok=True)
+        arguments = [str(users), last_login(users).replace("id ", "i ").replace("(id", "(i"), key_of(1), str(CREATED // 1_000_000)]
         subprocess.run([place / "venv/bin/python", ROOT / "bench/drf/fill_lists.py", *arguments], check=True, env=environment)
-        (place / f"{users}.filled").touch()
+        if not database:
+            done.touch()
     port = free_port()
     command = [place / "venv/bin/gunicorn", "--workers", 1, "--timeout", 300, "--bind", f"127.0.0.1:{port}", "--chdir", ROOT / "bench/drf", "lists:application"]
-    return Contestant([Process(command, port, env=environment)])
+    return Contestant([Process(command, port, env=environment)], [database] if database else [])

@@ -240,7 +240,7 @@ fn statement(backend: Backend, dice: &mut Dice) -> String {
         Backend::Sqlite => format!("x'{:016x}'", dice.roll(u64::MAX)),
         Backend::Postgres => format!("'\\x{:016x}'", dice.roll(u64::MAX)),
     };
-    match dice.roll(17) {
+    match dice.roll(18) {
         0 => format!("UPDATE users SET is_active = NOT is_active WHERE id % 7 = {user} % 7"),
         1 => format!("UPDATE users SET is_staff = NOT is_staff, gender = 'other' WHERE id = {user}"),
         2 => format!("UPDATE users SET last_login = {at} WHERE id % 5 = {user} % 5"),
@@ -269,7 +269,10 @@ fn statement(backend: Backend, dice: &mut Dice) -> String {
             "REPLACE {}",
             row(new).replace(&format!("({new}, 'user{new}'"), &format!("({}, 'user{new}'", new + 1))
         ),
-        15 => format!("UPDATE users SET last_seen_at = {at} WHERE id = {user}"),
+        16 if backend == Backend::Sqlite => {
+            format!("UPDATE OR REPLACE users SET username = 'user{new}' WHERE id = {}", 1_000_000 + dice.roll(20))
+        }
+        15 | 16 => format!("UPDATE users SET last_seen_at = {at} WHERE id = {user}"),
         _ => format!(
             "UPDATE users SET id = {} WHERE id = {new} AND NOT EXISTS (SELECT 1 FROM users WHERE id = {}) AND NOT EXISTS (SELECT 1 FROM memberships WHERE user_id = {new})",
             new + 100,

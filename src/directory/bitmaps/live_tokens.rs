@@ -1,12 +1,14 @@
 //! Who has a token that is valid at a given time. Expiry depends on the time alone, so no change of the database announces it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound::{Excluded, Included};
+use std::collections::BTreeMap;
 
 use roaring::RoaringTreemap;
 
 use super::days::DAY;
 use super::weight::weight;
+
+/// Microseconds.
+const HOUR: i64 = DAY / 24;
 
 /// Users by the end of their last token.
 #[derive(Default)]
@@ -15,7 +17,8 @@ pub(super) struct LiveTokens {
     lasting: RoaringTreemap,
     /// When the last token of each other user expires, in microseconds. Ends that were long past are left out.
     ends: BTreeMap<u64, i64>,
-    by_end: BTreeSet<(i64, u64)>,
+    /// The same users by the hour of that end. Exact ends would take as much memory once more.
+    by_hour: BTreeMap<i64, RoaringTreemap>,
     /// Those with a valid token at the time `at`.
     live: RoaringTreemap,
     at: i64,
@@ -37,7 +40,7 @@ impl LiveTokens {
             self.live.insert(user);
         } else if let Some(end) = end.filter(|end| *end > self.latest.saturating_sub(DAY)) {
             self.ends.insert(user, end);
-            self.by_end.insert((end, user));
+            self.by_hour.entry(end.div_euclid(HOUR)).or_default().insert(user);
             if end > self.at {
                 self.live.insert(user);
             }
@@ -47,8 +50,13 @@ impl LiveTokens {
     pub(super) fn remove(&mut self, user: u64) {
         self.lasting.remove(user);
         self.live.remove(user);
-        if let Some(end) = self.ends.remove(&user) {
-            self.by_end.remove(&(end, user));
+        let Some(end) = self.ends.remove(&user) else { return };
+        let hour = end.div_euclid(HOUR);
+        if let Some(users) = self.by_hour.get_mut(&hour) {
+            users.remove(user);
+            if users.is_empty() {
+                self.by_hour.remove(&hour);
+            }
         }
     }
 
@@ -76,13 +84,22 @@ impl LiveTokens {
             return None;
         }
         let (earlier, later) = (now.min(self.at), now.max(self.at));
-        // A token is valid until its end, which is no longer part of it.
-        let between = (Excluded((earlier, u64::MAX)), Included((later, u64::MAX)));
-        for (_, user) in self.by_end.range(between) {
-            match now > self.at {
-                true => self.live.remove(*user),
-                false => self.live.insert(*user),
+        let is_later = now > self.at;
+        for (hour, users) in self.by_hour.range(earlier.div_euclid(HOUR)..=later.div_euclid(HOUR)) {
+            // A token is valid until its end, which is no longer part of it.
+            let passed = |user: &u64| self.ends.get(user).is_some_and(|end| earlier < *end && *end <= later);
+            let is_whole = earlier < hour * HOUR && (hour + 1) * HOUR <= later;
+            let some: RoaringTreemap;
+            let moved = if is_whole {
+                users
+            } else {
+                some = users.iter().filter(passed).collect();
+                &some
             };
+            match is_later {
+                true => self.live -= moved,
+                false => self.live |= moved,
+            }
         }
         self.at = now;
         self.latest = self.latest.max(now);
@@ -90,15 +107,16 @@ impl LiveTokens {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        // An entry has 16 bytes in each tree, whose nodes are filled to two thirds on average after many changes.
-        let entries = (self.ends.len() as u64) * 2 * 24;
-        weight(&self.lasting) + weight(&self.live) + entries
+        // An entry has 16 bytes, and the nodes of the tree are filled to two thirds on average after many changes.
+        let ends = (self.ends.len() as u64) * 24;
+        let hours: u64 = self.by_hour.values().map(weight).sum();
+        weight(&self.lasting) + weight(&self.live) + ends + hours
     }
 
     /// Makes what was filled compact.
     pub(super) fn optimize(&mut self) {
         self.ends = std::mem::take(&mut self.ends).into_iter().collect();
-        self.by_end = std::mem::take(&mut self.by_end).into_iter().collect();
+        self.by_hour.values_mut().for_each(|users| _ = users.optimize());
         self.lasting.optimize();
         self.live.optimize();
     }
@@ -127,6 +145,19 @@ mod tests {
             user.prop_map(TokenStep::Remove),
             (0_i64..200).prop_map(TokenStep::Look),
         ]
+    }
+
+    /// With what the other bitmaps take, this has to stay below 40 bytes a user.
+    #[test]
+    fn users_whose_tokens_all_expire_take_at_most_thirty_bytes_each() {
+        const USERS: u64 = 200_000;
+        let mut tokens = LiveTokens::at(0);
+        for user in 1..=USERS {
+            let end = i64::try_from(user * 7_919 % USERS).unwrap() * (14 * DAY / i64::try_from(USERS).unwrap());
+            tokens.set(user, false, Some(end + 1));
+        }
+        let each = tokens.bytes().div_ceil(USERS);
+        assert!(each <= 30, "{each} bytes");
     }
 
     proptest! {

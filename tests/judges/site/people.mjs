@@ -4,7 +4,7 @@ import { PASSWORD } from "./wardroom.mjs";
 
 // For one step of a page. Generous, because the machine may be busy; nothing waits this long if the page works.
 // With a planted fault, some waits are in vain.
-const PATIENCE = process.env.SITE_PLANT ? 30_000 : 300_000;
+const PATIENCE = process.env.SITE_PLANT ? 100_000 : 300_000;
 
 export function browser(args = []) {
   // Without a sandbox of its own, because judges also run as root. It opens only our pages.
