@@ -109,6 +109,7 @@ def fill_postgres(psql, users, groups=(1, 2, 3)):
             say("\t".join(map(shown, row)) + "\n")
         say("\\.\n")
     say("UPDATE groups SET users_count = (SELECT count(*) FROM memberships m WHERE m.group_id = groups.id);\n")
+    say("SELECT setval(pg_get_serial_sequence('users', 'id'), max(id)) FROM users \\g /dev/null\n")
     # What is still to be written to the disk would disturb what is measured next.
     say(f"{after}COMMIT; VACUUM ANALYZE; CHECKPOINT;\n")
     child.stdin.close()

@@ -270,7 +270,10 @@ fn statement(backend: Backend, dice: &mut Dice) -> String {
             row(new).replace(&format!("({new}, 'user{new}'"), &format!("({}, 'user{new}'", new + 1))
         ),
         16 if backend == Backend::Sqlite => {
-            format!("UPDATE OR REPLACE users SET username = 'user{new}' WHERE id = {}", 1_000_000 + dice.roll(20))
+            format!(
+                "UPDATE OR REPLACE users SET username = 'user{new}' WHERE id = {}",
+                1_000_000 + dice.roll(20)
+            )
         }
         15 | 16 => format!("UPDATE users SET last_seen_at = {at} WHERE id = {user}"),
         _ => format!(

@@ -153,7 +153,8 @@ mod tests {
         const USERS: u64 = 200_000;
         let mut tokens = LiveTokens::at(0);
         for user in 1..=USERS {
-            let end = i64::try_from(user * 7_919 % USERS).unwrap() * (14 * DAY / i64::try_from(USERS).unwrap());
+            let end =
+                i64::try_from(user * 7_919 % USERS).unwrap() * (14 * DAY / i64::try_from(USERS).unwrap());
             tokens.set(user, false, Some(end + 1));
         }
         let each = tokens.bytes().div_ceil(USERS);

@@ -8,14 +8,14 @@ use crate::support::Rows;
 
 /// The rights of a user, as the database has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RateLimitStatus {
+pub struct Standing {
     staff: bool,
     admin: bool,
     active: bool,
     codes: Codes,
 }
 
-pub type Standings = BTreeMap<i64, RateLimitStatus>;
+pub type Standings = BTreeMap<i64, Standing>;
 
 /// A line for every user, and one for each right with its source.
 const STANDINGS: &str = "\
