@@ -19,6 +19,7 @@
 
 mod build;
 mod days;
+mod ends;
 mod index;
 mod live_tokens;
 mod plan;
