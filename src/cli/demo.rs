@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::context::{media, on_runtime, settings};
+use super::context::{door, media, on_runtime, settings};
 use super::listeners::Listeners;
 use super::messages::message_settings;
 use super::report::{CliError, Report};
@@ -83,8 +83,8 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
     let directory = open(&config, place.as_ref().map(|(site, _)| site.as_str())).await?;
     // The page fills in the admin's password, so a demo that a network can reach has none.
     let is_private = listeners.are_local();
-    let users = fill(&directory, &media(&config)?, is_private).await?;
-    let server = BoundServer::new(&config, listeners, directory, Providers::terminal())?;
+    let users = fill(&directory, &media(&config, &door(&config))?, is_private).await?;
+    let server = BoundServer::new(&config, listeners, directory, |_| Ok(Providers::terminal()))?;
     server.show_settings(origins);
     if let Some((site, option)) = place {
         // The demo runs on without a terminal.
