@@ -222,9 +222,11 @@ async fn fill_page(directory: &Directory, actor: &Actor, caller: UserId) -> Resu
         (first, "bela_bulk"),
         (second, "bruno_bulk"),
         (samples::SIGNED_OUT_USER, "sigrid_signed_in"),
+        (samples::INVITED_USER, "ivy_invited"),
     ];
     for (id, username) in kept.into_iter().chain(binned) {
-        let user = User { id: user_id(id)?, ..User::new(username.to_owned(), created_at()?) };
+        let email = (id == samples::INVITED_USER).then(|| "ivy.invited@example.com".to_owned());
+        let user = User { id: user_id(id)?, email, ..User::new(username.to_owned(), created_at()?) };
         rows.users.push(SeedUser { user, password: "!".to_owned() });
     }
     let tokens = samples::TOKENS.map(|id| (Some(id), user_id(samples::CHANGED_USER)));
