@@ -61,6 +61,8 @@ pub struct Metrics {
     pub throttled: Family<ThrottledLabels, Counter>,
     /// `wardroom_messages_total{kind,channel,outcome}`
     pub messages: Family<MessageLabels, Counter>,
+    /// `wardroom_outbound_calls_total{kind,result}`
+    pub outbound_calls: Family<OutboundLabels, Counter>,
     /// `wardroom_database_up`
     pub database_up: Gauge,
     /// `wardroom_database_writes_total`
@@ -140,6 +142,15 @@ pub struct MessageLabels {
     pub outcome: &'static str,
 }
 
+/// The labels of a call of another server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutboundLabels {
+    /// `webhook`, `twilio`, `smtp` or `s3`.
+    pub kind: &'static str,
+    /// `2xx`, `3xx`, `4xx`, `5xx`, `forbidden`, `timeout` or `failed`.
+    pub result: &'static str,
+}
+
 /// The metrics of connections.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionMetrics {
@@ -196,6 +207,8 @@ impl Metrics {
         let about =
             "Attempts to send messages, by kind, channel and outcome: sent, retried, failed, expired or lost";
         root.register("messages", about, self.messages.clone());
+        let about = "Calls of other servers, by kind and by result: the class of the status, forbidden, timeout or failed";
+        root.register("outbound_calls", about, self.outbound_calls.clone());
         root.register(
             "database_up",
             "1 if the last readiness check reached the database",

@@ -12,6 +12,7 @@ use crate::directory::model::{Channel, CodeSettings, Rate, Rates};
 use crate::directory::password::Password;
 use crate::directory::{Actor, Clock, Directory, LinkSettings, Location, OpenError, Settings};
 use crate::media::Media;
+use crate::outbound::{CallCounter, Door};
 
 /// Picks the settings of the account database.
 pub(super) fn settings(config: &Config) -> Settings {
@@ -98,9 +99,14 @@ fn rate(limit: RateLimit) -> Rate {
     Rate { requests: limit.requests, window: limit.window }
 }
 
+/// Where the calls of a command leave, which listens nowhere and counts for no one.
+pub(super) fn door(config: &Config) -> Door {
+    Door::of(config, &[], CallCounter::default())
+}
+
 /// Prepares the pictures of users: what makes them safe, and where they are kept.
-pub(super) fn media(config: &Config) -> Result<Media, CliError> {
-    Media::of(config).map_err(|error| CliError::usage(error.to_string()))
+pub(super) fn media(config: &Config, door: &Door) -> Result<Media, CliError> {
+    Media::of(config, door).map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// Opens the account database of these settings.

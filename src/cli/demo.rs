@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::context::{media, on_runtime, settings};
+use super::context::{door, media, on_runtime, settings};
 use super::listeners::Listeners;
 use super::messages::message_settings;
 use super::report::{CliError, Report};
@@ -83,8 +83,8 @@ async fn serve(Loaded { config, origins, .. }: Loaded) -> Result<Report, CliErro
     let directory = open(&config, place.as_ref().map(|(site, _)| site.as_str())).await?;
     // The page fills in the admin's password, so a demo that a network can reach has none.
     let is_private = listeners.are_local();
-    let users = fill(&directory, &media(&config)?, is_private).await?;
-    let server = BoundServer::new(&config, listeners, directory, Providers::terminal())?;
+    let users = fill(&directory, &media(&config, &door(&config))?, is_private).await?;
+    let server = BoundServer::new(&config, listeners, directory, |_| Ok(Providers::terminal()))?;
     server.show_settings(origins);
     if let Some((site, option)) = place {
         // The demo runs on without a terminal.
@@ -222,9 +222,11 @@ async fn fill_page(directory: &Directory, actor: &Actor, caller: UserId) -> Resu
         (first, "bela_bulk"),
         (second, "bruno_bulk"),
         (samples::SIGNED_OUT_USER, "sigrid_signed_in"),
+        (samples::INVITED_USER, "ivy_invited"),
     ];
     for (id, username) in kept.into_iter().chain(binned) {
-        let user = User { id: user_id(id)?, ..User::new(username.to_owned(), created_at()?) };
+        let email = (id == samples::INVITED_USER).then(|| "ivy.invited@example.com".to_owned());
+        let user = User { id: user_id(id)?, email, ..User::new(username.to_owned(), created_at()?) };
         rows.users.push(SeedUser { user, password: "!".to_owned() });
     }
     let tokens = samples::TOKENS.map(|id| (Some(id), user_id(samples::CHANGED_USER)));

@@ -27,7 +27,7 @@ use crate::http::{api, app::App, settings::HttpSettings};
 use crate::jobs::deliveries::{MessageSender, send_messages};
 use crate::jobs::media::remove_unused_avatars;
 use crate::jobs::{JOBS, finish};
-use crate::outbound::Providers;
+use crate::outbound::{CallCounter, Door, Providers};
 use crate::server::{self, Certificates, Limits, Socket, TlsError, Workers};
 use crate::telemetry::{self, LogStyle, Logging, Metrics};
 
@@ -55,9 +55,10 @@ pub(super) async fn run(Loaded { config, origins, .. }: Loaded, init: bool) -> R
     message_settings(&config)?;
     let directory = open(&config, init).await?;
     let listeners = Listeners::open(&config).await?;
-    let providers = Providers::of(&config, config.provider_secrets()?, &listeners.addresses());
-    let providers = providers.map_err(CliError::usage)?;
-    let server = BoundServer::new(&config, listeners, directory, providers)?;
+    let secrets = config.provider_secrets()?;
+    let server = BoundServer::new(&config, listeners, directory, |door| {
+        Providers::of(&config, secrets, door).map_err(CliError::usage)
+    })?;
     server.show_settings(origins);
     server.run(OnHangup::Reload).await?;
     Ok(Report::silent())
@@ -147,7 +148,7 @@ impl BoundServer {
         config: &Config,
         listeners: Listeners,
         directory: Directory,
-        providers: Providers,
+        providers: impl FnOnce(&Door) -> Result<Providers, CliError>,
     ) -> Result<Self, CliError> {
         let certificates = match (&config.tls_certificate, &config.tls_key) {
             (Some(certificate), Some(key)) => {
@@ -164,8 +165,11 @@ impl BoundServer {
         raise_file_limit(config.max_connections, listeners.sockets.len());
         let started_at = directory.clock().now().as_micros() / 1_000_000;
         let process_metrics = Metrics { started_at: Some(started_at), ..Metrics::default() };
+        let calls = CallCounter::new(process_metrics.outbound_calls.clone());
+        let door = Door::of(config, &listeners.addresses(), calls);
+        let (providers, media) = (providers(&door)?, media(config, &door)?);
         let settings = HttpSettings::from(config);
-        let app = App::new(directory, media(config)?, settings, process_metrics, api::resources());
+        let app = App::new(directory, media, settings, process_metrics, api::resources());
         // The database was opened a moment ago.
         app.metrics().database_up.set(1);
         let workers = Workers::start(threads(config)).map_err(|error| {

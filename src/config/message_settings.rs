@@ -79,6 +79,7 @@ macro_rules! message_settings {
             /// Without it, calls of `message_webhook_url` and `twilio_url` reach every address except those of this machine
             /// (loopback), link-local ones (where clouds serve credentials), multicast and unspecified ones, and never this server's
             /// own listeners. A name is looked up once for each connection, and the address that was checked is the one that is used.
+            /// The same holds for `s3_endpoint`, except that an address that is written there, or `localhost`, is open.
             Common outbound_networks: NetworkList = "";
 
             /// A PEM file with the certificates of the authorities that may vouch for the endpoints of HTTP calls. Without it,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// The step of answers about one-time codes: longer than the work.
-pub(super) const CODE_STEP: Duration = Duration::from_millis(100);
+/// The step of answers that must not say whether an account exists: longer than the work.
+pub(super) const EVEN_STEP: Duration = Duration::from_millis(100);
 
 /// Waits for the work, and until a whole number of steps is over since it began.
 pub(super) async fn in_steps<T>(step: Duration, work: impl Future<Output = T>) -> T {

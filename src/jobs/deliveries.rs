@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::{Instant, timeout_at};
 
 use super::every;
 use crate::directory::Directory;
@@ -45,10 +46,12 @@ pub async fn send_messages(sender: &MessageSender<'_>, stop: impl Future<Output 
     let mut look = true;
     loop {
         if look && sending.len() < TAKEN_AT_ONCE {
+            // Before the database looks at its clock, so that no message is sent after its time.
+            let begun = Instant::now();
             let taken = sender.take(TAKEN_AT_ONCE - sending.len()).await;
             // There may be more than was taken.
             look = !taken.is_empty();
-            sending.extend(taken.into_iter().map(|leased| sender.attempt(leased).boxed()));
+            sending.extend(taken.into_iter().map(|leased| sender.attempt(leased, begun).boxed()));
             if look {
                 continue;
             }
@@ -88,17 +91,10 @@ impl MessageSender<'_> {
         }
     }
 
-    /// Sends a message and writes how that ended.
-    async fn attempt(&self, leased: LeasedMessage) {
+    /// Sends a message that was taken after `begun`, and writes how that ended.
+    async fn attempt(&self, leased: LeasedMessage, begun: Instant) {
         let (kind, channel) = (leased.message.kind, leased.message.channel);
-        let outgoing = self.outgoing(&leased);
-        let sent = AssertUnwindSafe(self.providers.send(&outgoing)).catch_unwind().await;
-        let result = match sent {
-            Ok(Ok(())) => AttemptResult::Sent,
-            Ok(Err(SendError::Later { why, after })) => AttemptResult::Later(why, after),
-            Ok(Err(SendError::Refused(why))) => AttemptResult::Refused(why),
-            Err(_) => AttemptResult::Later("a bug stopped the attempt: see the log".to_owned(), None),
-        };
+        let result = self.send(&leased, begun + leased.valid_for).await;
         let effect = self.write(&leased, result.clone()).await;
         self.count(kind, channel, effect);
         let (id, attempt, kind, channel) = (leased.id.as_str(), leased.attempt, kind.name(), channel.name());
@@ -116,6 +112,24 @@ impl MessageSender<'_> {
             }
             (AttemptResult::Later(why, _) | AttemptResult::Refused(why), _) => {
                 tracing::warn!(id, kind, channel, attempt, why, "could not send a message: it is given up");
+            }
+        }
+    }
+
+    /// Sends a message, but not after the deadline: a stale code is worth nothing, and another server may have the message then.
+    async fn send(&self, leased: &LeasedMessage, deadline: Instant) -> AttemptResult {
+        let outgoing = self.outgoing(leased);
+        if Instant::now() >= deadline {
+            return AttemptResult::Later("the attempt began too late".to_owned(), None);
+        }
+        let sending = AssertUnwindSafe(self.providers.send(&outgoing)).catch_unwind();
+        match timeout_at(deadline, sending).await {
+            Ok(Ok(Ok(()))) => AttemptResult::Sent,
+            Ok(Ok(Err(SendError::Later { why, after }))) => AttemptResult::Later(why, after),
+            Ok(Ok(Err(SendError::Refused(why)))) => AttemptResult::Refused(why),
+            Ok(Err(_)) => AttemptResult::Later("a bug stopped the attempt: see the log".to_owned(), None),
+            Err(_) => {
+                AttemptResult::Later("no response before the time of the message was over".to_owned(), None)
             }
         }
     }

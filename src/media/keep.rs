@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::image::{PictureKind, PictureLimits, Studio, StudioError};
 use super::storage::{AvatarFile, Storage, StorageError};
 use crate::config::Config;
+use crate::outbound::Door;
 
 /// What makes uploads safe, and where they are kept. A clone is a pointer.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ pub enum KeepError {
 
 impl Media {
     /// What the settings name. Fails if they cannot be used.
-    pub fn of(config: &Config) -> Result<Self, StorageError> {
+    pub fn of(config: &Config, door: &Door) -> Result<Self, StorageError> {
         let limits = PictureLimits {
             max_bytes: config.avatar_max_bytes,
             max_side: config.avatar_max_side,
@@ -45,7 +46,7 @@ impl Media {
             decoder_memory: config.avatar_decoder_memory as u64,
             cpu_time: config.avatar_cpu_time,
         };
-        Ok(Self::new(Studio::new(limits), Storage::of(config)?))
+        Ok(Self::new(Studio::new(limits), Storage::of(config, door)?))
     }
 
     /// Brings the parts together.

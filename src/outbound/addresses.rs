@@ -31,23 +31,40 @@ impl AddressGuard {
         Self { opened: opened.to_vec(), own: own.to_vec() }
     }
 
+    /// The same rules, with the address open that a host is written as. `localhost` stands for this machine; for
+    /// another name the rules stay as they are.
+    #[must_use]
+    pub fn opening(&self, host: &str) -> Self {
+        let mut opened = self.opened.clone();
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => opened.push(address.to_canonical().into()),
+            Err(_) if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") => {
+                opened.extend(
+                    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(IpNet::from),
+                );
+            }
+            Err(_) => {}
+        }
+        Self { opened, own: self.own.clone() }
+    }
+
     /// Whether an address may be called.
     pub fn check(&self, address: IpAddr, port: u16) -> Result<(), ForbiddenAddress> {
         let address = address.to_canonical();
-        if self.is_own(address, port) {
+        let inner: Vec<_> = match address {
+            IpAddr::V6(address) => embedded(address).into_iter().map(IpAddr::V4).collect(),
+            IpAddr::V4(_) => vec![],
+        };
+        if inner.iter().chain([&address]).any(|address| self.is_own(*address, port)) {
             return Err(ForbiddenAddress::OwnListener);
         }
-        if self.opened.iter().any(|network| network.contains(&address)) {
+        let is_open = |address: &IpAddr| self.opened.iter().any(|network| network.contains(address));
+        if is_open(&address) {
             return Ok(());
         }
-        let inner = match address {
-            IpAddr::V6(address) => embedded(address),
-            IpAddr::V4(_) => None,
-        };
         // What is inside may be opened as well.
-        let inner =
-            inner.map(IpAddr::V4).filter(|inner| !self.opened.iter().any(|network| network.contains(inner)));
-        match closed(address).or_else(|| inner.and_then(closed)) {
+        let inner = inner.into_iter().filter(|inner| !is_open(inner));
+        match [address].into_iter().chain(inner).find_map(closed) {
             Some(kind) => Err(ForbiddenAddress::Closed(kind)),
             None => Ok(()),
         }
@@ -103,20 +120,30 @@ fn closed_v6(address: Ipv6Addr) -> Option<&'static str> {
     }
 }
 
-/// The IPv4 address inside an IPv6 address, by which a gateway reaches it: IPv4-mapped and IPv4-compatible (RFC 4291), NAT64
-/// (RFC 6052, RFC 8215), 6to4 (RFC 3056) and Teredo (RFC 4380).
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let segments = address.segments();
+/// The IPv4 addresses that can be inside an IPv6 address, by which a gateway reaches them: IPv4-mapped and IPv4-compatible
+/// (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo (RFC 4380) and ISATAP (RFC 5214).
+fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let of = |high: u16, low: u16| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
-    match segments {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => Some(of(high, low)),
-        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
-        [0, 0, 0, 0, 0, 0, high, low] => Some(of(high, low)),
-        [0x0064, 0xff9b, 0 | 1, .., high, low] => Some(of(high, low)),
-        [0x2002, high, low, ..] => Some(of(high, low)),
-        [0x2001, 0, .., high, low] => Some(of(!high, !low)),
-        _ => None,
-    }
+    let found = match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => of(high, low),
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => return vec![],
+        [0, 0, 0, 0, 0, 0, high, low] => of(high, low),
+        [0x0064, 0xff9b, 1, ..] => return of_local_gateway(address),
+        [0x0064, 0xff9b, 0, .., high, low] => of(high, low),
+        [0x2002, high, low, ..] => of(high, low),
+        [0x2001, 0, .., high, low] => of(!high, !low),
+        [_, _, _, _, 0 | 0x0200, 0x5efe, high, low] => of(high, low),
+        _ => return vec![],
+    };
+    vec![found]
+}
+
+/// The same for the prefix of local NAT64 gateways (RFC 8215). How long a gateway's own prefix is cannot be seen, and the place of
+/// the IPv4 address follows from that (RFC 6052, section 2.2). One that begins with zero is none.
+fn of_local_gateway(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let [_, _, _, _, _, _, a, b, _, c, d, e, w, x, y, z] = address.octets();
+    let places = [[a, b, c, d], [b, c, d, e], [c, d, e, w], [w, x, y, z]];
+    places.into_iter().filter(|octets| octets[0] != 0).map(Ipv4Addr::from_octets).collect()
 }
 
 #[cfg(test)]
@@ -139,6 +166,13 @@ mod tests {
             ("::ffff:0:127.0.0.1", "loopback"),
             ("64:ff9b::127.0.0.1", "loopback"),
             ("64:ff9b:1::127.0.0.1", "loopback"),
+            // The same behind a prefix of 48, 56 and 64 bits.
+            ("64:ff9b:1:7f00:0:100::", "loopback"),
+            ("64:ff9b:1:7f:0:1::", "loopback"),
+            ("64:ff9b:1::7f:0:100:0", "loopback"),
+            ("64:ff9b:1:a9fe:a9:fe00::", "link-local"),
+            ("2001:db8::5efe:127.0.0.1", "loopback"),
+            ("2001:db8::200:5efe:169.254.169.254", "link-local"),
             ("2002:7f00:1::", "loopback"),
             ("2001::80ff:fffe", "loopback"),
             ("0.0.0.0", "unspecified"),
@@ -168,6 +202,9 @@ mod tests {
             "fd12::1",
             "2001:db8::1",
             "64:ff9b::192.0.2.7",
+            "64:ff9b:1::192.0.2.7",
+            "64:ff9b:1:c000:2:700::",
+            "2001:db8::5efe:192.0.2.7",
             "2002:c000:207::",
         ] {
             assert_eq!(check("", address), Ok(()), "{address}");
@@ -188,6 +225,8 @@ mod tests {
         for (listener, address) in [
             ("127.0.0.1:8000", "127.0.0.1"),
             ("127.0.0.1:8000", "::ffff:127.0.0.1"),
+            ("127.0.0.1:8000", "64:ff9b::127.0.0.1"),
+            ("192.0.2.7:8000", "2002:c000:207::"),
             ("127.0.0.1:8000", "127.0.0.2"),
             ("0.0.0.0:8000", "127.0.0.1"),
             ("[::]:8000", "127.0.0.1"),
@@ -204,5 +243,35 @@ mod tests {
         }
         // Not an address of this machine: documentation only.
         assert_eq!(own("0.0.0.0:8000", "192.0.2.7", 8000), Ok(()));
+    }
+
+    /// The operator's own address in a URL is what the operator wants. What a name leads to is not in the operator's hands.
+    #[test]
+    fn a_written_address_opens_itself_and_a_name_opens_nothing() {
+        let opening = |host: &str, address: &str| {
+            AddressGuard::new(&[], &["127.0.0.1:8000".parse().unwrap()])
+                .opening(host)
+                .check(address.parse().unwrap(), 443)
+        };
+        for (host, address) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("[::1]", "::1"),
+            ("[::ffff:7f00:1]", "127.0.0.1"),
+            ("localhost", "127.0.0.1"),
+            ("LOCALHOST.", "::1"),
+        ] {
+            assert_eq!(opening(host, address), Ok(()), "{host}");
+        }
+        for (host, address) in [
+            ("127.0.0.1", "127.0.0.2"),
+            ("127.0.0.1", "169.254.169.254"),
+            ("s3.example.com", "127.0.0.1"),
+            ("localhost.example.com", "127.0.0.1"),
+            ("localhost", "169.254.169.254"),
+        ] {
+            assert!(opening(host, address).is_err(), "{host} {address}");
+        }
+        let own = AddressGuard::new(&[], &["127.0.0.1:8000".parse().unwrap()]).opening("127.0.0.1");
+        assert_eq!(own.check("127.0.0.1".parse().unwrap(), 8000), Err(ForbiddenAddress::OwnListener));
     }
 }

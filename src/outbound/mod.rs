@@ -4,6 +4,7 @@
 //! Never in here: a user, a database, or a retry. Who sends decides when to try again.
 
 mod addresses;
+mod calls;
 mod door;
 mod message;
 mod signature;
@@ -14,11 +15,11 @@ pub(crate) mod tls;
 mod twilio;
 mod webhook;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use self::addresses::{AddressGuard, ForbiddenAddress};
-pub use self::door::{CALL_LIMIT, Endpoint, EndpointReply, RESPONSE_LIMIT};
+pub use self::calls::{CallCounter, CallFault, CallInProgress};
+pub use self::door::{CALL_LIMIT, Door, Endpoint, EndpointReply, GuardedClient, RESPONSE_LIMIT};
 pub use self::message::{OutgoingMessage, SendError};
 pub use self::signature::SigningSecrets;
 pub use self::smtp::SmtpProtection;
@@ -42,11 +43,10 @@ enum Provider {
 }
 
 impl Providers {
-    /// The providers that the settings name. `own` are the addresses at which this server listens: they are never called.
-    pub fn of(config: &Config, secrets: ProviderSecrets, own: &[SocketAddr]) -> Result<Self, String> {
-        let guard = Arc::new(AddressGuard::new(&config.outbound_networks, own));
+    /// The providers that the settings name.
+    pub fn of(config: &Config, secrets: ProviderSecrets, door: &Door) -> Result<Self, String> {
         let ProviderSecrets { webhook, twilio, smtp } = secrets;
-        let webhook = webhook.map(|text| webhook_of(config, &text, &guard)).transpose()?;
+        let webhook = webhook.map(|text| webhook_of(config, &text, door)).transpose()?;
         let webhook = webhook.map(|provider| Arc::new(Provider::Webhook(provider)));
         let sms = match config.sms_provider {
             SmsProvider::None => None,
@@ -55,7 +55,7 @@ impl Providers {
                 let token = twilio.unwrap_or_default();
                 let account = config.twilio_account.clone().unwrap_or_default();
                 let url = messages_url(config.twilio_url.as_str(), &account);
-                let endpoint = Endpoint::new(&url, &guard, config.outbound_ca_file.as_deref())?;
+                let endpoint = Endpoint::new(&url, "twilio", door, config.outbound_ca_file.as_deref())?;
                 let from = config.twilio_from.clone().unwrap_or_default();
                 Some(Arc::new(Provider::Twilio(TwilioProvider { endpoint, account, token, from })))
             }
@@ -65,7 +65,7 @@ impl Providers {
             MailProvider::Webhook => webhook,
             MailProvider::Smtp => {
                 let login = config.smtp_user.clone().zip(smtp);
-                Some(Arc::new(Provider::Smtp(Box::new(smtp_of(config, login)?))))
+                Some(Arc::new(Provider::Smtp(Box::new(smtp_of(config, login, door)?))))
             }
         };
         Ok(Self { sms, mail })
@@ -98,9 +98,9 @@ impl Providers {
     }
 }
 
-fn webhook_of(config: &Config, secret: &str, guard: &Arc<AddressGuard>) -> Result<WebhookProvider, String> {
+fn webhook_of(config: &Config, secret: &str, door: &Door) -> Result<WebhookProvider, String> {
     let url = config.message_webhook_url.as_ref().map(|url| url.as_str()).unwrap_or_default();
-    let endpoint = Endpoint::new(url, guard, config.outbound_ca_file.as_deref())?;
+    let endpoint = Endpoint::new(url, "webhook", door, config.outbound_ca_file.as_deref())?;
     let secrets = SigningSecrets::parse(secret).map_err(|allowed| {
         format!("message_webhook_secret_file: the text of the file (not shown) is not allowed; use {allowed}")
     })?;
@@ -110,6 +110,7 @@ fn webhook_of(config: &Config, secret: &str, guard: &Arc<AddressGuard>) -> Resul
 fn smtp_of(
     config: &Config,
     login: Option<(String, zeroize::Zeroizing<String>)>,
+    door: &Door,
 ) -> Result<SmtpProvider, String> {
     let from = config.mail_from.as_ref().ok_or("mail_from is empty: name the sender of mails")?;
     let host = config.public_url.as_ref().map(PublicUrl::host).unwrap_or(from.domain());
@@ -125,6 +126,7 @@ fn smtp_of(
         login,
         from: from.mailbox().clone(),
         hello: hello_name(host),
+        calls: door.calls().clone(),
         limit: SEND_LIMIT,
     })
 }

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
+use super::calls::{CallCounter, CallFault};
 use super::message::{OutgoingMessage, SendError};
 use super::smtp_stream::{MailStream, ask_for_tls};
 
@@ -26,6 +27,9 @@ use super::smtp_stream::{MailStream, ask_for_tls};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long all of it may take.
 pub(super) const SEND_LIMIT: Duration = Duration::from_secs(20);
+
+/// The code with which a mail server takes a mail.
+const SENT: u16 = 250;
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,25 @@ pub(super) struct SmtpProvider {
     pub(super) hello: ClientId,
     /// How long all of it may take.
     pub(super) limit: Duration,
+    pub(super) calls: CallCounter,
+}
+
+/// Why a mail was not taken, and what is counted.
+struct MailFault {
+    error: SendError,
+    counted: Result<u16, CallFault>,
+}
+
+impl From<SendError> for MailFault {
+    fn from(error: SendError) -> Self {
+        Self { error, counted: Err(CallFault::Failed("no answer with a code")) }
+    }
+}
+
+impl MailFault {
+    fn silent(limit: Duration, why: String) -> Self {
+        Self { error: SendError::later(why), counted: Err(CallFault::Silent(limit)) }
+    }
 }
 
 /// Returns the name with which this server greets a mail server.
@@ -67,12 +90,16 @@ pub(super) fn hello_name(host: &str) -> ClientId {
 impl SmtpProvider {
     pub(super) async fn send(&self, message: &OutgoingMessage) -> Result<(), SendError> {
         let mail = self.mail(message)?;
-        match timeout(self.limit, self.deliver(&mail)).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                Err(SendError::later(format!("the mail server did not answer within {:?}", self.limit)))
-            }
-        }
+        let call = self.calls.begin("smtp");
+        let outcome = timeout(self.limit, self.deliver(&mail)).await.unwrap_or_else(|_| {
+            Err(MailFault::silent(
+                self.limit,
+                format!("the mail server did not answer within {:?}", self.limit),
+            ))
+        });
+        let counted = outcome.as_ref().map_or_else(|fault| fault.counted.clone(), |()| Ok(SENT));
+        call.end(counted.as_ref().copied());
+        outcome.map_err(|fault| fault.error)
     }
 
     /// Writes the mail. Its Message-ID is the same over all attempts.
@@ -95,7 +122,7 @@ impl SmtpProvider {
         built.map_err(|_| SendError::Refused("the mail cannot be written".to_owned()))
     }
 
-    async fn deliver(&self, mail: &Message) -> Result<(), SendError> {
+    async fn deliver(&self, mail: &Message) -> Result<(), MailFault> {
         let stream = self.connect().await?;
         let mut connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello)
             .await
@@ -112,17 +139,17 @@ impl SmtpProvider {
         Ok(())
     }
 
-    async fn connect(&self) -> Result<Box<dyn AsyncTokioStream>, SendError> {
+    async fn connect(&self) -> Result<Box<dyn AsyncTokioStream>, MailFault> {
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let tcp = match timeout(CONNECT_LIMIT, connecting).await {
             Ok(Ok(tcp)) => tcp,
             Ok(Err(error)) => {
-                return Err(SendError::later(format!("no connection to the mail server: {}", error.kind())));
+                let why = format!("no connection to the mail server: {}", error.kind());
+                return Err(SendError::later(why).into());
             }
             Err(_) => {
-                return Err(SendError::later(format!(
-                    "no connection to the mail server within {CONNECT_LIMIT:?}"
-                )));
+                let why = format!("no connection to the mail server within {CONNECT_LIMIT:?}");
+                return Err(MailFault::silent(CONNECT_LIMIT, why));
             }
         };
         let peer =
@@ -143,31 +170,35 @@ impl SmtpProvider {
         let connected = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await;
         connected.map_err(|error| {
             let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            SendError::later(format!("the mail server: {}", tls.map_or("TLS failed", super::door::tls_fault)))
+            SendError::later(format!(
+                "the mail server: {}",
+                tls.map_or("TLS failed", super::calls::tls_fault)
+            ))
         })
     }
 }
 
 /// What settings can change is no fault of the message: it is tried again.
-fn of_settings(error: SendError) -> SendError {
-    match error {
-        SendError::Refused(why) => SendError::later(why),
-        later @ SendError::Later { .. } => later,
+fn of_settings(fault: MailFault) -> MailFault {
+    match fault.error {
+        SendError::Refused(why) => MailFault { error: SendError::later(why), ..fault },
+        SendError::Later { .. } => fault,
     }
 }
 
 /// What failed, without what the server wrote except its code.
-fn general(what: &str, error: &lettre::transport::smtp::Error) -> SendError {
-    match error.status() {
-        Some(code) if error.is_permanent() => {
-            SendError::Refused(format!("the mail server refused {what} with code {code}"))
-        }
-        Some(code) => SendError::later(format!("the mail server refused {what} for now with code {code}")),
-        None if error.is_client() => {
-            SendError::Refused(format!("{what} needs what the mail server does not offer"))
-        }
-        None => SendError::later(format!("the connection to the mail server broke at {what}")),
-    }
+fn general(what: &str, error: &lettre::transport::smtp::Error) -> MailFault {
+    let Some(code) = error.status() else {
+        return match error.is_client() {
+            true => SendError::Refused(format!("{what} needs what the mail server does not offer")).into(),
+            false => SendError::later(format!("the connection to the mail server broke at {what}")).into(),
+        };
+    };
+    let error = match error.is_permanent() {
+        true => SendError::Refused(format!("the mail server refused {what} with code {code}")),
+        false => SendError::later(format!("the mail server refused {what} for now with code {code}")),
+    };
+    MailFault { error, counted: Ok(code.into()) }
 }
 
 #[cfg(test)]

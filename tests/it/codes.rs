@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use wardroom::directory::Origin;
-use wardroom::directory::model::{CallingCode, Channel, MessageKind, UserDraft, UserKey};
+use wardroom::directory::model::{CallingCode, Channel, CodeSettings, MessageKind, UserDraft, UserKey};
 
 use crate::support::codes::{
-    ask, code, code_settings, codes_site, cookie, deliver, other_than, pass, replica, send, verify,
-    with_codes,
+    ask, code, codes_site, cookie, deliver, other_than, pass, replica, send, verify, with_codes,
 };
 use crate::support::site::{moment, operator, person};
 use crate::support::{Answer, Backend, Site, both};
@@ -490,7 +489,7 @@ both! {
     /// Line 11: whatever is read of the database, the code is not in it. The text that waits is encrypted.
     async fn the_database_does_not_have_the_code(backend: Backend) {
         let site = codes_site(backend, |settings| settings.digits = 8).await;
-        assert_eq!(code_settings().digits, 6);
+        assert_eq!(CodeSettings::default().digits, 6);
         ask(&site, HERE, NUMBER).await;
         site.directory().decide_codes().await.unwrap();
         let before = site.database.content().await.join("\n") + &every_code_row(&site).await;

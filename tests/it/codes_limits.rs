@@ -7,7 +7,7 @@ use serde_json::json;
 use wardroom::directory::model::{CallingCode, CodeTarget};
 use wardroom::directory::{Directory, Origin};
 
-use crate::support::codes::{ask, codes_site, deliver, pass, replica, send};
+use crate::support::codes::{ask, codes_site, deliver, pass, replica, send, verify};
 use crate::support::site::person;
 use crate::support::{Backend, Site, both};
 
@@ -180,5 +180,56 @@ both! {
         pass(&site, Duration::from_mins(1_501));
         site.directory().prune_codes().await.unwrap();
         assert_eq!(site.database.number(rows).await, 0);
+    }
+}
+
+both! {
+    /// Guards against a client that keeps codes from others: what it may not have is no reason to refuse them. Asking again by
+    /// another client decides again, and sends no second code.
+    async fn a_client_over_its_limit_keeps_no_one_from_a_code(backend: Backend) {
+        let site = codes_site(backend, |settings| settings.per_client_hour = 2).await;
+        people(&site, 3).await;
+        let attacker = "203.0.113.66";
+        for at in 0..2 {
+            assert_eq!(sent(site.directory(), attacker, &number(at)).await, 1);
+        }
+        assert_eq!(sent(site.directory(), attacker, &number(2)).await, 0);
+        assert!(last_reason(&site).await.contains("\"why\":\"client_limit\""));
+        pass(&site, Duration::from_secs(60));
+        assert_eq!(sent(site.directory(), attacker, &number(2)).await, 0, "its own limit stays");
+        let before = site.database.number("SELECT count(*) FROM sign_in_codes").await;
+        let asked = ask(&site, "10.0.0.1", &number(2)).await;
+        assert_eq!(asked.to_string(), r#"200 {"ttl":240}"#, "the answer is as before");
+        let messages = deliver(site.directory()).await;
+        assert_eq!(messages.len(), 1, "the one who may have a code gets it");
+        let code = messages[0].code.clone().unwrap();
+        for from in ["10.0.0.2", attacker] {
+            assert_eq!(sent(site.directory(), from, &number(2)).await, 0, "there is one already");
+        }
+        assert_eq!(site.database.number("SELECT count(*) FROM sign_in_codes").await, before);
+        assert_eq!(verify(&site, "10.0.0.1", &number(2), &code).await.status, 200);
+        // A number that no account has costs the same rows, and gets nothing.
+        for from in ["10.0.0.3", "10.0.0.4"] {
+            assert_eq!(sent(site.directory(), from, "+4930111111").await, 0);
+        }
+        assert!(last_reason(&site).await.contains("\"why\":\"unknown\""));
+    }
+}
+
+both! {
+    /// The event about the ceiling comes once an hour, also if requests that it stopped are decided again.
+    async fn the_ceiling_is_recorded_once_although_requests_are_decided_again(backend: Backend) {
+        let site = codes_site(backend, |settings| settings.per_hour = 1).await;
+        people(&site, 2).await;
+        assert_eq!(sent(site.directory(), "10.0.0.1", &number(0)).await, 1);
+        for from in ["10.0.0.2", "10.0.0.3"] {
+            assert_eq!(sent(site.directory(), from, &number(1)).await, 0);
+        }
+        site.database.sql("UPDATE users SET is_active = FALSE").await;
+        assert_eq!(sent(site.directory(), "10.0.0.4", &number(1)).await, 0);
+        site.database.sql("UPDATE users SET is_active = TRUE").await;
+        assert_eq!(sent(site.directory(), "10.0.0.5", &number(1)).await, 0);
+        let events = "SELECT count(*) FROM audit_events WHERE action = 'code.limit'";
+        assert_eq!(site.database.number(events).await, 1);
     }
 }

@@ -12,8 +12,8 @@ use crate::support::codes::{ask, codes_site, verify};
 use crate::support::site::{imported, operator};
 use crate::support::{Backend, Site, both};
 
-const EACH: usize = 1_000;
-const AT_ONCE: usize = 8;
+pub const EACH: usize = 1_000;
+pub const AT_ONCE: usize = 8;
 const KINDS: [&str; 5] = ["unknown", "active", "inactive", "admin", "stopped"];
 
 fn number(kind: usize, at: usize) -> String {
@@ -67,7 +67,7 @@ async fn times(site: &Site, is_check: bool) -> Vec<Vec<Duration>> {
 }
 
 /// How often a time of the first kind is shorter than one of the second: 0.5 if neither says anything (Mann and Whitney's U).
-fn shorter(first: &[Duration], second: &[Duration]) -> f64 {
+pub fn shorter(first: &[Duration], second: &[Duration]) -> f64 {
     let mut all: Vec<_> =
         first.iter().map(|time| (time, true)).chain(second.iter().map(|time| (time, false))).collect();
     all.sort();

@@ -241,6 +241,35 @@ async fn codes_that_cannot_be_sent_are_a_fault() {
     assert_eq!(line(&with(&database, "", &[]), "otp_sign_in"), None);
 }
 
+/// Links begin with `public_url`. A server without it starts, and invites no one.
+#[tokio::test(flavor = "multi_thread")]
+async fn links_without_a_public_url_are_a_warning() {
+    let database = with_admin(Backend::Sqlite).await;
+    let key = database.place().join("key");
+    fs::write(&key, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+    mode(&key, 0o600);
+    let mails = format!(
+        "secrets_key_file = \"{}\"\nmail_provider = \"smtp\"\nsmtp_host = \"mail.example.com\"\n\
+         mail_from = \"accounts@example.com\"\n",
+        key.display()
+    );
+    let url = "public_url = \"https://accounts.example.com\"\n";
+    for (more, verdict) in [
+        ("", "warning"),
+        (url, "ok"),
+        ("public_url = \"https://accounts.example.com\"\nadmin_site = false\n", "warning"),
+        ("password_reset = false\n", "ok"),
+    ] {
+        let found = with(&database, &format!("{mails}{more}"), &["--quick"]);
+        let (is, text) = line(&found, "messages").unwrap();
+        assert_eq!(
+            (is.as_str(), text.contains("public_url")),
+            (verdict, verdict == "warning"),
+            "{more}: {text}"
+        );
+    }
+}
+
 /// The database of an operator has a settings file in which each of these is a mistake.
 #[tokio::test(flavor = "multi_thread")]
 async fn dangerous_settings_are_named_with_the_remedy() {

@@ -262,6 +262,7 @@ impl SeaweedFs {
 mod judges {
     use wardroom::jobs::media::sweep;
     use wardroom::media::storage::{AvatarFile, Storage};
+    use wardroom::outbound::{CallCounter, Door};
 
     use super::*;
     use crate::media_nginx::Nginx;
@@ -274,6 +275,11 @@ mod judges {
 
     fn config(flags: &Flags) -> wardroom::config::Config {
         wardroom::config::Config::load_from(flags, &|_| None, Path::new("/nonexistent")).unwrap().config
+    }
+
+    fn storage(flags: &Flags) -> Storage {
+        let config = config(flags);
+        Storage::of(&config, &Door::of(&config, &[], CallCounter::default())).unwrap()
     }
 
     async fn on(backend: Backend, weed: &SeaweedFs) {
@@ -294,7 +300,7 @@ mod judges {
         }
         assert!(!site.media.exists(), "nothing is on the disk");
         let name = path.strip_prefix("/media/").unwrap();
-        let storage = Storage::of(&config(&flags)).unwrap();
+        let storage = storage(&flags);
         let stored = storage.list("users/avatars").await.unwrap();
         let family = AvatarFile::parse(name).unwrap().family();
         assert!(family.iter().all(|file| stored.iter().any(|found| found.name == *file)), "{stored:?}");
@@ -434,7 +440,7 @@ mod judges {
             disk.put(name, bytes::Bytes::copy_from_slice(name.as_bytes())).await.unwrap();
         }
         let settings = flags(&weed.endpoint, &secret);
-        let bucket = Storage::of(&config(&settings)).unwrap();
+        let bucket = storage(&settings);
         bucket.put(&names[3], bytes::Bytes::copy_from_slice(names[3].as_bytes())).await.unwrap();
         bucket.put(&names[4], bytes::Bytes::copy_from_slice(names[5].as_bytes())).await.unwrap();
         let counts = |json: &serde_json::Value| {

@@ -19,13 +19,13 @@ use crate::cli::{Ran, on};
 use crate::process::{Process, serve};
 use crate::support::{Answer, Backend, Database, Request, both};
 
-const SIGNING: &str = "whsec_cGxhbnRlZC1zZWNyZXQtb2YtdGhlLXdlYmhvb2s=";
+pub const SIGNING: &str = "whsec_cGxhbnRlZC1zZWNyZXQtb2YtdGhlLXdlYmhvb2s=";
 const TO: &str = "+989121234567";
 const MAIL_TO: &str = "planted.person@example.com";
 
 /// A request that a receiver got.
 #[derive(Clone, Debug)]
-struct Received {
+pub struct Received {
     head: String,
     body: String,
 }
@@ -37,20 +37,20 @@ impl Received {
         found.unwrap_or_else(|| panic!("{name} is missing: {}", self.head)).1
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 /// A receiver of HTTP requests. It gives the planned answers in their order, and then the last one again and again; the empty
 /// answer holds the connection open without a word.
-struct Receiver {
-    address: SocketAddr,
+pub struct Receiver {
+    pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Receiver {
-    async fn open(answers: &[&'static str]) -> Self {
+    pub async fn open(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let received: Arc<Mutex<Vec<Received>>> = Arc::default();
@@ -77,7 +77,7 @@ impl Receiver {
     }
 
     /// Waits until so many requests have arrived.
-    async fn wait_for(&self, count: usize) -> Vec<Received> {
+    pub async fn wait_for(&self, count: usize) -> Vec<Received> {
         let begun = Instant::now();
         loop {
             let received = self.received.lock().unwrap().clone();
@@ -112,10 +112,10 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
 }
 
 /// Files with secrets.
-struct Secrets(TempDir);
+pub struct Secrets(TempDir);
 
 impl Secrets {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.write("key", &STANDARD.encode((1..=32).collect::<Vec<u8>>()));
         place.write("webhook", SIGNING);
@@ -128,7 +128,7 @@ impl Secrets {
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -137,7 +137,7 @@ impl Secrets {
     }
 
     /// The flags of a webhook for both channels.
-    fn webhook(&self, url: &str) -> Vec<String> {
+    pub fn webhook(&self, url: &str) -> Vec<String> {
         let flags = [
             ("--secrets-key-file", self.text("key").as_str()),
             ("--sms-provider", "webhook"),
@@ -150,13 +150,13 @@ impl Secrets {
     }
 }
 
-const OPEN: [&str; 2] = ["--outbound-networks", "127.0.0.0/8"];
+pub const OPEN: [&str; 2] = ["--outbound-networks", "127.0.0.0/8"];
 
-fn with<'a>(flags: &'a [String], others: &[&'a str]) -> Vec<&'a str> {
+pub fn with<'a>(flags: &'a [String], others: &[&'a str]) -> Vec<&'a str> {
     flags.iter().map(String::as_str).chain(others.iter().copied()).collect()
 }
 
-fn works(database: &Database, args: &[&str]) -> Ran {
+pub fn works(database: &Database, args: &[&str]) -> Ran {
     let ran = on(database, args, "");
     assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
     ran
@@ -258,6 +258,51 @@ both! {
         let received = receiver.wait_for(3).await;
         assert!(received.iter().all(|request| request.header("webhook-id") == id), "{received:?}");
         assert_eq!(received.len(), 3);
+    }
+}
+
+both! {
+    /// Line 12: an attempt that takes until the message expires ends then. What a receiver gets later would be stale.
+    async fn an_attempt_ends_when_the_message_expires(backend: Backend) {
+        let (database, secrets) = (Database::new(backend).await, Secrets::new());
+        // It takes the request and never answers.
+        let receiver = Receiver::open(&[""]).await;
+        let flags = secrets.webhook(&format!("http://{}/", receiver.address));
+        let mut server = serve(&database, &with(&flags, &OPEN));
+        server.address("listening");
+        let mut id = queue(&database, &flags, "sms", TO);
+        receiver.wait_for(1).await;
+        // The next attempt has less time than a call may take.
+        let given_up = "no response before the time of the message was over";
+        let now = match &database.location {
+            Location::Sqlite(_) => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Location::Postgres(_) => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        };
+        let mut round = 1;
+        loop {
+            let shorten = format!(
+                "UPDATE deliveries SET state = 'queued', attempts = 0, lease = NULL, finished_at = NULL, next_at = 0, \
+                 expires_at = {now} + 6000000 WHERE payload IS NOT NULL"
+            );
+            database.sql(&shorten).await;
+            let begun = Instant::now();
+            let shown = loop {
+                let shown = works(&database, &["outbox", "show", &id, "--json"]).json();
+                if shown["state"] == "failed" || shown["state"] == "expired" {
+                    break shown;
+                }
+                assert!(begun.elapsed() < Duration::from_mins(2), "{shown:#}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            };
+            if shown["error"] == given_up {
+                break;
+            }
+            // The machine was too slow to begin in time.
+            assert!(shown["state"] == "expired" && round < 5, "{shown:#}");
+            id = queue(&database, &flags, "sms", TO);
+            round += 1;
+        }
+        assert!(receiver.count() >= 2);
     }
 }
 

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use wardroom::telemetry::{
-    Exposition, Metrics, OutcomeLabels, RequestLabels, Statistics, ThrottledLabels, render,
+    Exposition, MessageLabels, Metrics, OutboundLabels, OutcomeLabels, RequestLabels, Statistics,
+    ThrottledLabels, render,
 };
 
 use crate::process::{Process, serve};
@@ -205,6 +206,9 @@ fn dashboard_and_rules_name_metrics_that_exist() {
     metrics.requests.get_or_create(&RequestLabels { route: "none".into(), method: "GET", status: 404 }).inc();
     metrics.authentications.get_or_create(&OutcomeLabels { outcome: "accepted" }).inc();
     metrics.throttled.get_or_create(&ThrottledLabels { policy: "token" }).inc();
+    let sent = MessageLabels { kind: "code", channel: "sms", outcome: "sent" };
+    metrics.messages.get_or_create(&sent).inc();
+    metrics.outbound_calls.get_or_create(&OutboundLabels { kind: "s3", result: "2xx" }).inc();
     metrics.certificate_expiry.get_or_create(&[]).set(0);
     metrics.statistics.set(Statistics::default());
     let text = render(&metrics.registry(), Exposition::Plain).unwrap();

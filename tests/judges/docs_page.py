@@ -16,8 +16,8 @@ from demo import Demo, chromium
 
 # Each ends the token that is used, so each gets a demo of its own.
 ENDS_THE_TOKEN = ["auth_sign_out", "users_me_sign_out"]
-# The page cannot know the code and the link that the demo prints, and the user of the examples has no e-mail address.
-REFUSED = ["auth_code_verify", "auth_password_reset", "users_invite"]
+# The page cannot know the code and the link that the demo prints.
+REFUSED = ["auth_code_verify", "auth_password_reset"]
 WIDTHS = [390, 820, 1440]
 # For one step of the page. Generous, because the machine may be busy; nothing waits this long if the page works.
 PATIENCE = 60_000

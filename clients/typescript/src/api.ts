@@ -21271,7 +21271,7 @@ export interface operations {
             path: {
                 /**
                  * @description ID of the user
-                 * @example 1000000001
+                 * @example 1000000008
                  */
                 id: number;
             };
@@ -21534,7 +21534,7 @@ export interface operations {
             path: {
                 /**
                  * @description ID of the user
-                 * @example 1000000001
+                 * @example 1000000008
                  */
                 id: number;
             };
@@ -21803,7 +21803,7 @@ export interface operations {
             path: {
                 /**
                  * @description ID of the user
-                 * @example 1000000001
+                 * @example 1000000008
                  */
                 id: number;
             };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Restored;
 use super::picture::PictureChange;
 use super::trail::TrailVerdict;
-use crate::cli::context::{media, open, operator};
+use crate::cli::context::{door, media, open, operator};
 use crate::cli::lists::{ListParameter, invalid_flags};
 use crate::cli::report::{CliError, CliResult};
 use crate::config::Config;
@@ -104,7 +104,9 @@ impl LocalAccounts {
     fn change_of(&self, picture: PictureChange) -> CliResult<AvatarChange> {
         Ok(match picture {
             PictureChange::None => AvatarChange::Remove,
-            PictureChange::New(content) => AvatarChange::Upload(upload(&media(&self.config)?, content, ())),
+            PictureChange::New(content) => {
+                AvatarChange::Upload(upload(&media(&self.config, &door(&self.config))?, content, ()))
+            }
         })
     }
 

@@ -28,6 +28,11 @@ pub(super) fn check_settings(config: &Config) -> Option<Finding> {
             "there is a secrets key and no provider: set sms_provider or mail_provider to send messages";
         return Some(warning(CHECK, text));
     }
+    if settings.mail && config.password_reset && (config.public_url.is_none() || !config.admin_site) {
+        let text = "no link can be mailed, so no one can be invited or set a forgotten password: set public_url, which links \
+                    begin with, and admin_site, which has their page; or switch password_reset off";
+        return Some(warning(CHECK, text));
+    }
     let ways: Vec<_> = [("text messages", settings.sms), ("mails", settings.mail)]
         .into_iter()
         .filter_map(|(way, is_on)| is_on.then_some(way))

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::cli::context::door;
 use crate::cli::report::{CliError, Report};
 use crate::config::{AvatarStorage, Config};
 use crate::media::storage::{Storage, StorageError, StoredFile, media_root};
@@ -66,7 +67,7 @@ pub(super) async fn run(args: MoveMedia, config: &Config) -> Result<Report, CliE
              and run the command again"
         )));
     }
-    let (disk, bucket) = (Storage::disk(media_root(config)), Storage::s3(&config.s3()?)?);
+    let (disk, bucket) = (Storage::disk(media_root(config)), Storage::s3(&config.s3()?, &door(config))?);
     let (from, to) = match wanted {
         AvatarStorage::S3 => (disk, bucket),
         AvatarStorage::Disk => (bucket, disk),

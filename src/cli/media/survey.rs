@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cli::context::door;
 use crate::cli::report::CliError;
 use crate::config::{AvatarStorage, Config};
 use crate::media::storage::{AvatarFile, Storage, StorageError, StoredFile, media_root};
@@ -34,7 +35,7 @@ impl Survey {
         let disk = Storage::disk(media_root(config));
         let mut stores = vec![disk];
         if config.avatar_storage == AvatarStorage::S3 {
-            stores.push(Storage::of(config)?);
+            stores.push(Storage::of(config, &door(config))?);
         }
         let (mut files, mut imported) = (BTreeMap::new(), BTreeMap::new());
         let mut places = Vec::new();

@@ -37,6 +37,25 @@ pub struct CodeSettings {
     pub per_hour: u32,
 }
 
+/// As a new installation has them.
+impl Default for CodeSettings {
+    fn default() -> Self {
+        Self {
+            digits: 6,
+            lifetime: Duration::from_mins(5),
+            for_admins: false,
+            countries: vec![],
+            home: None,
+            contact_settle: Duration::from_hours(24),
+            per_account_hour: 5,
+            per_account_day: 10,
+            per_client_hour: 10,
+            targets_per_client_hour: 20,
+            per_hour: 500,
+        }
+    }
+}
+
 /// The number or address that a code is asked for with, in its one form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeTarget {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::text::Violation;
 use super::{Timestamp, UserId};
@@ -239,6 +240,8 @@ pub struct LeasedMessage {
     pub attempt: i64,
     /// The message.
     pub message: NewMessage,
+    /// How long it may be sent from now on: until it expires, or another server may take it over.
+    pub valid_for: Duration,
     /// Marks this attempt. A server that has lost the message to another one cannot change its state.
     pub(in crate::directory) lease: String,
 }

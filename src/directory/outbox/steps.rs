@@ -114,7 +114,14 @@ pub(super) fn take(
             let lease = DeliveryId::of_random(policy.clock.salt()?).to_string();
             change.tx.lease_delivery(&delivery.id, &lease, after(now, LEASE))?;
             let attempt = delivery.attempts.saturating_add(1);
-            taken.messages.push(LeasedMessage { id: delivery.id.clone(), attempt, message, lease });
+            let valid_for = delivery.expires_at.since(now).min(LEASE);
+            taken.messages.push(LeasedMessage {
+                id: delivery.id.clone(),
+                attempt,
+                message,
+                valid_for,
+                lease,
+            });
             Ok(())
         }
         // Another server may have the key, or this one after a restart.

@@ -236,6 +236,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Lets a request be decided again that got no code, now for another client: what keeps a client from codes, such as its own
+    /// limit, keeps no one else from them. Every open request costs the same statement.
+    pub(in crate::directory) fn reopen_code(&self, new: NewCode) -> Result<(), Error> {
+        let sql = "UPDATE sign_in_codes SET client = $2, asked_for = $3, locale = $4, address = $5, request_id = $6 \
+                   WHERE id = $1 AND asked_for IS NULL AND sent_at IS NULL AND ended_at IS NULL";
+        let sql = Sql::new(sql).bind(new.id).bind(new.client).bind(new.asked_for).bind(new.locale);
+        self.execute(&sql.bind(new.address).bind(new.request_id))?;
+        Ok(())
+    }
+
     /// Notes that a client asked for a code.
     pub(in crate::directory) fn note_code_request(
         &self,
@@ -299,7 +309,7 @@ impl Tx<'_> {
     /// Notes that a request is decided, and forgets what was asked for.
     pub(in crate::directory) fn decide_code(&self, id: i64, is_over_limit: bool) -> Result<(), Error> {
         let sql = "UPDATE sign_in_codes SET asked_for = NULL, locale = NULL, address = NULL, request_id = NULL, \
-                   over_limit = $2 WHERE id = $1";
+                   over_limit = (over_limit OR $2) WHERE id = $1";
         self.execute(&Sql::new(sql).bind(id).bind(is_over_limit))?;
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::directory::model::{Channel, CodeTarget, CodeTicket, TypedCode};
 use crate::http::app::App;
 use crate::http::body::Fields;
 use crate::http::error::ApiError;
-use crate::http::even_time::{CODE_STEP, in_steps};
+use crate::http::even_time::{EVEN_STEP, in_steps};
 use crate::http::language::ClientLanguage;
 use crate::http::pipeline::with_reason;
 use crate::http::reason::Reason;
@@ -134,7 +134,7 @@ pub(super) async fn ask(
         return view.again(StatusCode::BAD_REQUEST, Problems::of_field("contact", "", NO_CONTACT));
     };
     let asked = app.directory().request_code(&request.origin, target, locale);
-    match in_steps(CODE_STEP, asked).await {
+    match in_steps(EVEN_STEP, asked).await {
         Ok(asked) => {
             let minutes = Some(minutes(asked.left));
             let ticket = asked.ticket.as_str().to_owned();
@@ -179,7 +179,7 @@ pub(super) async fn check(
     let (binding, typed) = (CodeBinding::Ticket(ticket), TypedCode::new(&code));
     let browser = browser_of(&headers);
     let checked = app.directory().sign_in_browser_with_code(&request.origin, binding, typed, &browser);
-    match in_steps(CODE_STEP, checked).await {
+    match in_steps(EVEN_STEP, checked).await {
         Ok(issued) => end_earlier(&app, &request).await.map(|()| entered(&issued, cookie, &view.next)),
         Err(refused) => refuse(refused, view),
     }

@@ -15,6 +15,7 @@ use crate::directory::error::Error;
 use crate::http::app::App;
 use crate::http::body::Fields;
 use crate::http::error::ApiError;
+use crate::http::even_time::{EVEN_STEP, in_steps};
 
 /// The path of the page.
 pub(super) const FORGOT: &str = "/admin/forgot";
@@ -81,7 +82,7 @@ pub(super) async fn submit(
         return page(StatusCode::BAD_REQUEST, &ForgotPage::new(&app, &request, &typed, problems));
     }
     let account = ForgottenLogin::Either(typed.clone());
-    match app.directory().request_password_reset(&request.origin, &account).await {
+    match in_steps(EVEN_STEP, app.directory().request_password_reset(&request.origin, &account)).await {
         Ok(()) => Ok(see_other("/admin/sign-in?done=link-asked")),
         Err(Error::Busy { .. }) => {
             let problems = Problems::whole("Too many mails wait to be sent. Try again in a minute.");

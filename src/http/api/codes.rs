@@ -1,7 +1,7 @@
 //! `/api/users/auth/otp`: signing in with a one-time code.
 //!
 //! The routes exist only if the setting `otp_sign_in` is on. No answer says whether an account exists: what is asked for is
-//! decided afterwards, and every answer takes a whole number of [`CODE_STEP`]s.
+//! decided afterwards, and every answer takes a whole number of [`EVEN_STEP`]s.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::code_ticket::SentTicket;
 use crate::http::error::{ApiError, answer};
-use crate::http::even_time::{CODE_STEP, in_steps};
+use crate::http::even_time::{EVEN_STEP, in_steps};
 use crate::http::language::ClientLanguage;
 
 /// The answer to a request for a code.
@@ -72,7 +72,7 @@ pub(super) async fn ask(
     fields.end()?;
     let target = target.ok_or(ApiError::NotFound)?;
     let CodeRequest { left, ticket } =
-        in_steps(CODE_STEP, app.directory().request_code(&origin, target, locale)).await?;
+        in_steps(EVEN_STEP, app.directory().request_code(&origin, target, locale)).await?;
     let mut response = answer(StatusCode::OK, &CodeLeft { ttl: seconds(left) });
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     cookie.add_to(&mut response, &ticket, left);
@@ -116,7 +116,7 @@ pub(super) async fn verify(
     fields.end()?;
     let typed = TypedCode::new(&code.unwrap_or_default());
     let binding = target.map_or(CodeBinding::Bare(ticket), CodeBinding::Target);
-    let checked = in_steps(CODE_STEP, app.directory().sign_in_with_code(&origin, binding, typed));
+    let checked = in_steps(EVEN_STEP, app.directory().sign_in_with_code(&origin, binding, typed));
     match checked.await {
         Ok(issued) => {
             let mut response = signed_in(&issued);

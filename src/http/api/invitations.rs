@@ -22,7 +22,7 @@ use crate::http::error::{ApiError, answer, no_content};
     operation_id = "users_invitation",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER))),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::INVITED_USER))),
     responses((status = 200, description = "The invitation", body = Invitation), Refusals),
 )]
 pub(super) async fn retrieve(
@@ -44,7 +44,7 @@ pub(super) async fn retrieve(
     operation_id = "users_invite",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER))),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::INVITED_USER))),
     responses((status = 201, description = "The new invitation", body = Invitation), RuleRefusals, Refusals),
 )]
 pub(super) async fn send(
@@ -68,7 +68,7 @@ pub(super) async fn send(
     operation_id = "users_uninvite",
     tag = "users",
     security(("token" = [])),
-    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::CHANGED_USER))),
+    params(("id" = i64, Path, description = "ID of the user", example = json!(samples::INVITED_USER))),
     responses((status = 204, description = "The invitation is revoked"), Refusals),
 )]
 pub(super) async fn revoke(

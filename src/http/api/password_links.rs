@@ -17,6 +17,7 @@ use crate::directory::password::Password;
 use crate::http::app::App;
 use crate::http::body::{Body, Fields};
 use crate::http::error::{ApiError, no_content};
+use crate::http::even_time::{EVEN_STEP, in_steps};
 
 /// The longest password that is accepted.
 const LONGEST_PASSWORD: usize = 1024;
@@ -49,7 +50,7 @@ pub(super) async fn forgot(
 ) -> Result<Response, ApiError> {
     // What is wrong with the body is said first. Where no links are sent, the use case finds nothing.
     let account = forgotten_login(Fields::from(body))?;
-    app.directory().request_password_reset(&origin, &account).await?;
+    in_steps(EVEN_STEP, app.directory().request_password_reset(&origin, &account)).await?;
     let mut response = Response::new(RawBody::empty());
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)

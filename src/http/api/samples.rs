@@ -28,6 +28,8 @@ pub const PURGED_USER: i64 = ONLY_IN_DEMO + 6;
 
 /// A user to sign out.
 pub const SIGNED_OUT_USER: i64 = ONLY_IN_DEMO + 7;
+/// A user to invite, who has an e-mail address and no password.
+pub const INVITED_USER: i64 = ONLY_IN_DEMO + 8;
 
 /// A group to change.
 pub const CHANGED_GROUP: i64 = ONLY_IN_DEMO + 1;

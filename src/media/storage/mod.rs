@@ -21,6 +21,7 @@ pub use self::file::{FilePart, StorageError, StoredFile};
 pub use self::name::{AVATARS, AvatarFile, IMMUTABLE, content_type, is_good_name, picture_type};
 use self::s3::Bucket;
 use crate::config::{AvatarStorage, Config, S3Settings};
+use crate::outbound::Door;
 
 /// A store of media files. A clone is a pointer.
 #[derive(Clone)]
@@ -38,17 +39,17 @@ impl Storage {
     }
 
     /// A store in a bucket. Nothing is called yet. Fails if the settings cannot be used, such as a file without certificates.
-    pub fn s3(settings: &S3Settings) -> Result<Self, StorageError> {
-        Ok(Self(Arc::new(StorageKind::S3(Bucket::open(settings)?))))
+    pub fn s3(settings: &S3Settings, door: &Door) -> Result<Self, StorageError> {
+        Ok(Self(Arc::new(StorageKind::S3(Bucket::open(settings, door)?))))
     }
 
     /// The store of uploaded avatars that the settings name.
-    pub fn of(config: &Config) -> Result<Self, StorageError> {
+    pub fn of(config: &Config, door: &Door) -> Result<Self, StorageError> {
         match config.avatar_storage {
             AvatarStorage::Disk => Ok(Self::disk(media_root(config))),
             AvatarStorage::S3 => {
                 let settings = config.s3().map_err(|error| StorageError::Unavailable(error.to_string()))?;
-                Self::s3(&settings)
+                Self::s3(&settings, door)
             }
         }
     }

@@ -1,15 +1,18 @@
 //! Media files in a bucket of an S3 service.
 //!
-//! Each request is signed, the payload's hash included. No proxy of the environment is used and no redirect is followed:
-//! either would carry requests to a place that no setting names. Every call ends within the timeout.
+//! Each request is signed, the payload's hash included, and leaves through the door of `outbound`. Every call ends within the
+//! timeout.
 
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{HttpClient, HttpConnector};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
 use object_store::path::Path as Key;
 use object_store::{
     Attribute, Attributes, BackoffConfig, ClientOptions, Error, GetOptions, GetRange, ObjectStore as _,
@@ -22,6 +25,7 @@ use super::file::{FilePart, StorageError, StoredFile};
 use super::name::{AvatarFile, IMMUTABLE, content_type, is_good_name};
 use crate::config::S3Settings;
 use crate::outbound::tls::client_config;
+use crate::outbound::{CallFault, Door, GuardedClient};
 
 /// A bucket.
 pub(super) struct Bucket {
@@ -32,9 +36,9 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn open(settings: &S3Settings) -> Result<Self, StorageError> {
+    pub(super) fn open(settings: &S3Settings, door: &Door) -> Result<Self, StorageError> {
         let S3Settings { endpoint, bucket, region, path_style, access_key, timeout, .. } = settings;
-        let client = client(settings)?;
+        let client = client(settings, door)?;
         // A retry must not take longer than the call may.
         let backoff = BackoffConfig { init_backoff: *timeout / 50, max_backoff: *timeout / 10, base: 2.0 };
         let mut builder = AmazonS3Builder::new()
@@ -47,7 +51,7 @@ impl Bucket {
             .with_disable_tagging(true)
             .with_allow_http(true)
             .with_retry(RetryConfig { backoff, max_retries: 2, retry_timeout: *timeout })
-            .with_http_connector(OneClient(client));
+            .with_http_connector(client);
         if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint_of(endpoint, bucket, *path_style));
         }
@@ -197,27 +201,62 @@ fn endpoint_of(endpoint: &str, bucket: &str, path_style: bool) -> String {
     }
 }
 
-/// Gives the library our client.
-#[derive(Debug)]
-struct OneClient(reqwest::Client);
+/// Makes the library's calls through the door.
+#[derive(Clone)]
+struct S3Client {
+    guarded: GuardedClient,
+    inner: HttpClient,
+    timeout: Duration,
+}
 
-impl HttpConnector for OneClient {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+impl std::fmt::Debug for S3Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("S3Client")
     }
 }
 
-fn client(settings: &S3Settings) -> Result<reqwest::Client, StorageError> {
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(settings.ca_file.as_deref())?)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        .timeout(settings.timeout)
-        .connect_timeout(settings.timeout)
-        .pool_idle_timeout(Duration::from_secs(20))
-        .pool_max_idle_per_host(16);
-    client.build().map_err(|error| unusable(format!("cannot set up the S3 client: {error}")))
+impl HttpConnector for S3Client {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+impl HttpService for S3Client {
+    // As the trait's macro writes it.
+    fn call<'service, 'call>(
+        &'service self,
+        request: HttpRequest,
+    ) -> BoxFuture<'call, Result<HttpResponse, HttpError>>
+    where
+        'service: 'call,
+        Self: 'call,
+    {
+        Box::pin(async move {
+            let call = self.guarded.begin();
+            let (host, port) = (request.uri().host().unwrap_or_default(), request.uri().port_u16());
+            let port = port.unwrap_or(if request.uri().scheme_str() == Some("http") { 80 } else { 443 });
+            if let Err(closed) = self.guarded.check(host, port) {
+                call.end(Err(&closed.into()));
+                return Err(HttpError::new(HttpErrorKind::Unknown, closed));
+            }
+            let outcome = self.inner.execute(request).await;
+            let fault = |error| CallFault::of(error, self.timeout);
+            let counted =
+                outcome.as_ref().map(|response| response.status().as_u16()).map_err(|error| fault(error));
+            call.end(counted.as_ref().copied());
+            outcome
+        })
+    }
+}
+
+/// An address that the setting has may be called, and so may this machine by its name `localhost`; a name may not lead to either.
+fn client(settings: &S3Settings, door: &Door) -> Result<S3Client, StorageError> {
+    let url = settings.endpoint.as_deref().unwrap_or("https://s3.amazonaws.com");
+    let url = reqwest::Url::parse(url).map_err(|error| unusable(format!("s3_endpoint: {error}")))?;
+    let tls = tls(settings.ca_file.as_deref())?;
+    let guarded = door.for_operator(&url).client("s3", &url, settings.timeout, tls).map_err(unusable)?;
+    let inner = HttpClient::new(guarded.inner().clone());
+    Ok(S3Client { guarded, inner, timeout: settings.timeout })
 }
 
 /// TLS with the system's authorities, or with those of a PEM file.
@@ -227,7 +266,11 @@ fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, StorageError> {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::metrics::family::Family;
+
     use super::*;
+    use crate::outbound::{AddressGuard, CallCounter};
+    use crate::telemetry::OutboundLabels;
 
     #[test]
     fn a_bucket_is_in_the_path_or_in_the_host() {
@@ -247,5 +290,53 @@ mod tests {
         std::fs::write(&path, "no certificate").unwrap();
         assert!(refused().contains("holds no certificate"), "{}", refused());
         assert!(tls(None).is_ok());
+    }
+
+    /// Whoever controls a name server does not get at what this machine alone can reach.
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_not_called_and_a_written_address_is() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let counted = Family::default();
+        let bucket = |host: &str, path_style, opened: &[&str]| {
+            let opened: Vec<_> = opened.iter().map(|network| network.parse().unwrap()).collect();
+            let door = Door::new(AddressGuard::new(&opened, &[]), CallCounter::new(counted.clone()));
+            let settings = S3Settings {
+                endpoint: Some(format!("http://{host}:{port}")),
+                bucket: "pictures".to_owned(),
+                region: "us-east-1".to_owned(),
+                path_style,
+                ca_file: None,
+                access_key: "wardroom".to_owned(),
+                secret_key: "secret".to_owned().into(),
+                timeout: Duration::from_millis(500),
+            };
+            Bucket::open(&settings, &door.leading_to([127, 0, 0, 1].into())).unwrap()
+        };
+        for (host, path_style) in
+            [("s3.example.com", true), ("s3.example.com", false), ("localhost.example", true)]
+        {
+            let error = bucket(host, path_style, &[]).get("a.png").await.unwrap_err().to_string();
+            assert!(
+                error.contains("the address is loopback: open its network with outbound_networks"),
+                "{error}"
+            );
+        }
+        let reached =
+            async || tokio::time::timeout(Duration::from_millis(20), listener.accept()).await.is_ok();
+        assert!(!reached().await);
+        for (host, opened) in
+            [("127.0.0.1", &[][..]), ("localhost", &[]), ("s3.example.com", &["127.0.0.0/8"])]
+        {
+            let error = bucket(host, true, opened).get("a.png").await.unwrap_err().to_string();
+            assert!(
+                error.contains("did not answer within") || error.contains("timed out"),
+                "{host}: {error}"
+            );
+            assert!(reached().await, "{host}");
+        }
+        let of = |result| counted.get_or_create(&OutboundLabels { kind: "s3", result }).get();
+        // A call that failed to connect is made again.
+        assert!(of("forbidden") >= 3 && of("timeout") >= 3, "{counted:?}");
     }
 }

@@ -1,10 +1,12 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use prometheus_client::metrics::family::Family;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 
 use super::*;
+use crate::telemetry::OutboundLabels;
 
 /// A server that answers every connection with the same bytes, and counts connections. It reads the request first.
 async fn server(answer: &'static [u8], ends: bool) -> (SocketAddr, Arc<AtomicUsize>) {
@@ -32,7 +34,8 @@ async fn server(answer: &'static [u8], ends: bool) -> (SocketAddr, Arc<AtomicUsi
 
 fn endpoint(url: &str, opened: &str, own: &[SocketAddr]) -> Endpoint {
     let opened: Vec<ipnet::IpNet> = opened.split_whitespace().map(|net| net.parse().unwrap()).collect();
-    Endpoint::new(url, &Arc::new(AddressGuard::new(&opened, own)), None).unwrap()
+    Endpoint::new(url, "test", &Door::new(AddressGuard::new(&opened, own), CallCounter::default()), None)
+        .unwrap()
 }
 
 async fn post(endpoint: &Endpoint) -> Result<EndpointReply, String> {
@@ -150,17 +153,129 @@ async fn a_certificate_is_checked() {
             let _ = acceptor.accept(stream).await;
         }
     });
-    let guard = Arc::new(AddressGuard::new(&["127.0.0.0/8".parse().unwrap()], &[]));
+    let guard = AddressGuard::new(&["127.0.0.0/8".parse().unwrap()], &[]);
+    let door = Door::new(guard, CallCounter::default());
     for ca in [None, Some(ca.as_path())] {
-        let endpoint = Endpoint::new(&format!("https://localhost:{port}/"), &guard, ca).unwrap();
+        let endpoint = Endpoint::new(&format!("https://localhost:{port}/"), "test", &door, ca).unwrap();
         assert_eq!(
             post(&endpoint).await.unwrap_err(),
             "the certificate was not accepted: check its name, its end and the authority"
         );
     }
     let missing =
-        Endpoint::new("https://localhost/", &guard, Some(std::path::Path::new("/nonexistent/ca.pem")));
+        Endpoint::new("https://localhost/", "test", &door, Some(std::path::Path::new("/nonexistent/ca.pem")));
     assert!(
         missing.map(|_| ()).unwrap_err().starts_with("outbound_ca_file: /nonexistent/ca.pem cannot be read")
     );
+}
+
+/// A name server of a test: the answers to the queries for addresses of IPv4, in their order, and then the last one again and
+/// again. Queries for other records get an empty answer. Returns where it listens, and the count of the former.
+async fn name_server(answers: Vec<Vec<[u8; 4]>>) -> (SocketAddr, Arc<AtomicUsize>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (address, seen) = (socket.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&seen);
+    tokio::spawn(async move {
+        let mut packet = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut packet).await {
+            let query = &packet[..length];
+            // The name ends with an empty label; the type and the class follow.
+            let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+            let is_a = query[end - 4..end - 2] == [0, 1];
+            let number = if is_a { counter.fetch_add(1, Ordering::SeqCst) } else { usize::MAX };
+            let found = if is_a { answers.get(number).or(answers.last()).unwrap().clone() } else { vec![] };
+            let count = u8::try_from(found.len()).unwrap();
+            let mut reply =
+                [&query[..2], &[0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0], &query[12..end]].concat();
+            for octets in found {
+                // The name of the query, A, IN, no time to live, four bytes.
+                reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+                reply.extend(octets);
+            }
+            socket.send_to(&reply, from).await.unwrap();
+        }
+    });
+    (address, seen)
+}
+
+/// Asks a name server for the addresses of a name, as the system's resolver does.
+async fn look_up(server: SocketAddr, name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        query.push(u8::try_from(label.len()).unwrap());
+        query.extend(label.as_bytes());
+    }
+    query.extend([0, 0, 1, 0, 1]);
+    socket.send_to(&query, server).await?;
+    let mut reply = [0; 512];
+    let length = socket.recv(&mut reply).await?;
+    let records = reply[query.len()..length].chunks(16);
+    let address = |record: &[u8]| <[u8; 4]>::try_from(&record[12..]).unwrap();
+    Ok(records.map(|record| SocketAddr::from((address(record), port))).collect())
+}
+
+/// A name whose answer changes: first it leads outside, then to this machine. A name that leads to both at once: only the outer
+/// address is tried. The connection uses the answer that was checked, so there is one query for each call.
+#[tokio::test]
+async fn a_name_that_changes_its_answer_leads_nowhere_inside() {
+    // Of a network for documentation (RFC 5737): no one answers there.
+    const OUTSIDE: [u8; 4] = [203, 0, 113, 7];
+    const INSIDE: [u8; 4] = [127, 0, 0, 1];
+    let (inner, reached) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true).await;
+    let (names, asked) =
+        name_server(vec![vec![OUTSIDE], vec![INSIDE], vec![INSIDE, OUTSIDE], vec![INSIDE]]).await;
+    let counted = Family::default();
+    let calls = CallCounter::new(counted.clone());
+    let door = Door {
+        lookup: Arc::new(move |name, port| Box::pin(look_up(names, name, port))),
+        ..Door::new(AddressGuard::default(), calls)
+    };
+    let url = format!("http://rebinding.example.com:{}/", inner.port());
+    let short = Duration::from_millis(700);
+    let endpoint = Endpoint::new(&url, "test", &door, None).unwrap().with_limit(short);
+    let closed = "the address is loopback: open its network with outbound_networks if that is intended";
+    for (call, is_outside) in [true, false, true, false].into_iter().enumerate() {
+        let error = post(&endpoint).await.unwrap_err();
+        assert_eq!(error == closed, !is_outside, "call {call}: {error}");
+        assert_eq!((asked.load(Ordering::SeqCst), reached.load(Ordering::SeqCst)), (call + 1, 0));
+    }
+    let forbidden = OutboundLabels { kind: "test", result: "forbidden" };
+    assert_eq!(counted.get_or_create(&forbidden).get(), 2);
+    // An operator's own URL opens the address that is written there, and no name.
+    let named = Url::parse(&url).unwrap();
+    let own = Endpoint::new(&url, "test", &door.for_operator(&named), None).unwrap();
+    assert_eq!(post(&own).await.unwrap_err(), closed);
+    assert_eq!(reached.load(Ordering::SeqCst), 0);
+    // The name server is believed where that is allowed.
+    let opened = AddressGuard::new(&["127.0.0.0/8".parse().unwrap()], &[]);
+    let open = Door { guard: Arc::new(opened), ..door };
+    let reply = post(&Endpoint::new(&url, "test", &open, None).unwrap()).await.unwrap();
+    assert_eq!((reply.status, reached.load(Ordering::SeqCst)), (200, 1));
+}
+
+/// Each call is counted once, by its result.
+#[tokio::test]
+async fn calls_are_counted_by_their_result() {
+    let counted = Family::default();
+    let guard = AddressGuard::new(&["127.0.0.0/8".parse().unwrap()], &[]);
+    let door = Door::new(guard, CallCounter::new(counted.clone()));
+    let call = async |address: SocketAddr| {
+        let endpoint = Endpoint::new(&format!("http://{address}/"), "test", &door, None).unwrap();
+        _ = post(&endpoint.with_limit(Duration::from_millis(300))).await;
+    };
+    for answer in [
+        &b"HTTP/1.1 204 No Content\r\n\r\n"[..],
+        b"HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n",
+        b"garbage\r\n",
+    ] {
+        call(server(answer, true).await.0).await;
+    }
+    call(server(b"", false).await.0).await;
+    call("[::1]:9".parse().unwrap()).await;
+    for result in ["2xx", "3xx", "4xx", "5xx", "failed", "timeout", "forbidden"] {
+        assert_eq!(counted.get_or_create(&OutboundLabels { kind: "test", result }).get(), 1, "{result}");
+    }
 }

@@ -150,6 +150,7 @@ impl TestServer {
             from: "Accounts <accounts@example.com>".parse().unwrap(),
             hello: hello_name("accounts.example.com:8443"),
             limit: Duration::from_secs(20),
+            calls: CallCounter::default(),
         }
     }
 

@@ -13,23 +13,6 @@ use super::{Answer, Backend, Request, Site};
 /// A key as its file has it.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// The settings of codes, as a new installation has them.
-pub fn code_settings() -> CodeSettings {
-    CodeSettings {
-        digits: 6,
-        lifetime: Duration::from_mins(5),
-        for_admins: false,
-        countries: vec![],
-        home: None,
-        contact_settle: Duration::from_hours(24),
-        per_account_hour: 5,
-        per_account_day: 10,
-        per_client_hour: 10,
-        targets_per_client_hour: 20,
-        per_hour: 500,
-    }
-}
-
 /// What messages need to be sent.
 pub fn message_settings() -> MessageSettings {
     MessageSettings {
@@ -44,7 +27,7 @@ pub fn message_settings() -> MessageSettings {
 
 /// Settings with codes, changed.
 pub fn with_codes(settings: &mut Settings, change: impl FnOnce(&mut CodeSettings)) {
-    let mut codes = code_settings();
+    let mut codes = CodeSettings::default();
     change(&mut codes);
     settings.codes = Some(codes);
     settings.messages = message_settings();

@@ -17,6 +17,7 @@ use wardroom::http::api;
 use wardroom::http::app::App;
 use wardroom::http::settings::HttpSettings;
 use wardroom::media::Media;
+use wardroom::outbound::{CallCounter, Door};
 use wardroom::server::{self, Limits, Workers};
 use wardroom::telemetry::Metrics;
 
@@ -280,7 +281,8 @@ async fn serve(directory: Directory, data: &Path, flags: Flags) -> (App, SocketA
     let config = config(flags, data);
     // As a server that has run for a while.
     directory.build_list_bitmaps().await.unwrap();
-    let media = Media::of(&config).unwrap();
+    let door = Door::of(&config, &[], CallCounter::default());
+    let media = Media::of(&config, &door).unwrap();
     let app = App::new(directory, media, HttpSettings::from(&config), Metrics::default(), api::resources());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

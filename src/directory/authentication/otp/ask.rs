@@ -81,7 +81,11 @@ fn ask(tx: &Tx<'_>, asked: &NewRequest, target: &[u8], now: Timestamp) -> Result
     let others = tx.first(&targets(&asked.client, now, target))?;
     check_targets(asked.settings.targets_per_client_hour, others, now)?;
     let (id, expires_at) = match tx.open_code(target, open_span(&asked.settings, now))? {
-        Some(open) => (open.id, open.expires_at),
+        Some(open) => {
+            let new = new_code(asked, target, now, open.expires_at);
+            tx.reopen_code(NewCode { id: open.id, ..new })?;
+            (open.id, open.expires_at)
+        }
         None => (asked.new_id, insert(tx, asked, target, now)?),
     };
     tx.note_code_request(&asked.client, id, target, now)?;
@@ -92,7 +96,12 @@ fn ask(tx: &Tx<'_>, asked: &NewRequest, target: &[u8], now: Timestamp) -> Result
 fn insert(tx: &Tx<'_>, asked: &NewRequest, target: &[u8], now: Timestamp) -> Result<Timestamp, Error> {
     let end = now.plus(asked.settings.lifetime);
     let expires_at = end.map_err(|error| Error::broken("the expiry of a code is out of range", error))?;
-    tx.insert_code(NewCode {
+    tx.insert_code(new_code(asked, target, now, expires_at))?;
+    Ok(expires_at)
+}
+
+fn new_code(asked: &NewRequest, target: &[u8], now: Timestamp, expires_at: Timestamp) -> NewCode {
+    NewCode {
         id: asked.new_id,
         channel: asked.target.channel(),
         target: target.to_vec(),
@@ -103,8 +112,7 @@ fn insert(tx: &Tx<'_>, asked: &NewRequest, target: &[u8], now: Timestamp) -> Res
         locale: asked.locale.name(),
         address: asked.origin.address.clone(),
         request_id: asked.origin.request_id.clone(),
-    })?;
-    Ok(expires_at)
+    }
 }
 
 fn targets(client: &str, now: Timestamp, except: &[u8]) -> Sql {

@@ -146,22 +146,6 @@ mod tests {
     use super::*;
     use crate::directory::model::CallingCode;
 
-    fn settings() -> CodeSettings {
-        CodeSettings {
-            digits: 6,
-            lifetime: Duration::from_mins(5),
-            for_admins: false,
-            countries: vec![],
-            home: None,
-            contact_settle: Duration::from_hours(24),
-            per_account_hour: 5,
-            per_account_day: 10,
-            per_client_hour: 10,
-            targets_per_client_hour: 20,
-            per_hour: 500,
-        }
-    }
-
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(1_000_000_000_000_000 + seconds * 1_000_000).unwrap()
     }
@@ -174,7 +158,7 @@ mod tests {
         let ada = User::new("ada".to_owned(), at(0));
         let number = (Channel::Sms, "+4971112345");
         let check = |change: &dyn Fn(&mut CodeSettings, &mut User, &mut AccountFacts)| {
-            let (mut settings, mut user, mut facts) = (settings(), ada.clone(), FACTS);
+            let (mut settings, mut user, mut facts) = (CodeSettings::default(), ada.clone(), FACTS);
             change(&mut settings, &mut user, &mut facts);
             check_account(&settings, &user, number, facts, at(0))
         };
@@ -210,7 +194,7 @@ mod tests {
             assert_eq!(check(&|_, _, facts| facts.sent = sent), expected, "{sent:?}");
         }
         let mail = check_account(
-            &CodeSettings { countries: country("+98"), ..settings() },
+            &CodeSettings { countries: country("+98"), ..CodeSettings::default() },
             &ada,
             (Channel::Mail, "ada@example.com"),
             FACTS,
@@ -231,7 +215,8 @@ mod tests {
             tries,
             ended_at,
         };
-        let open = |code: &StoredCode, seconds| is_open(code, open_span(&settings(), at(seconds)));
+        let open =
+            |code: &StoredCode, seconds| is_open(code, open_span(&CodeSettings::default(), at(seconds)));
         assert!(open(&code(0, None), 0) && open(&code(4, None), 299));
         assert!(!open(&code(5, None), 0) && !open(&code(0, None), 300));
         assert!(!open(&code(0, Some(at(1))), 2));
