@@ -123,7 +123,9 @@ impl OwnPostgres {
         while processes.iter().any(|process| is_running(*process)) {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+        // Their numbers may be in use for longer, or again.
         std::fs::remove_file(self.data().join("postmaster.pid")).unwrap();
+        let _ = std::fs::remove_file(self.place.path().join(format!(".s.PGSQL.{}.lock", self.port)));
     }
 
     fn data(&self) -> PathBuf {
@@ -221,7 +223,8 @@ impl OwnPostgres {
 
     fn run(&self, program: &str, arguments: &[&str]) {
         let output = self.output(program, arguments);
-        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        let log = || std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default();
+        assert!(output.status.success(), "{program}: {} {}", String::from_utf8_lossy(&output.stderr), log());
     }
 
     fn output(&self, program: &str, arguments: &[&str]) -> Output {
