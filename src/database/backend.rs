@@ -102,6 +102,7 @@ impl Backend {
             }
             Location::Postgres(url) => {
                 let server = Arc::new(PostgresServer::new(url)?);
+                server.watch_hosts();
                 // Lists take at most half of these connections, so that a look-up never waits for a list.
                 let pool = ReadPool::new(&server, connections.max(2), timeout)?;
                 let priority =
@@ -117,6 +118,15 @@ impl Backend {
     pub(crate) fn timeout(&self) -> Duration {
         match self {
             Self::Sqlite { timeout, .. } | Self::Postgres { timeout, .. } => *timeout,
+        }
+    }
+
+    /// Returns a number that changes with each failover of PostgreSQL, before a statement is answered by the new primary. What
+    /// was read before may have been lost with the old one.
+    pub(crate) fn history(&self) -> u64 {
+        match self {
+            Self::Sqlite { .. } => 0,
+            Self::Postgres { server, .. } => server.history(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! Callers that know their tables map it to an error of their own.
 
 use rusqlite::ErrorCode;
-use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use super::postgres::{ServerMessage, is_refused_option, is_tls};
 
@@ -90,7 +90,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
         match code.get(..2) {
             Some("23") => Self::Constraint(db.constraint().unwrap_or_default().to_owned()),
             Some("53" | "55" | "57" | "58") => Self::Unavailable(describe(&error)),
-            _ if db.code() == &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Unavailable(describe(&error)),
+            _ if is_read_only(db) => Self::Unavailable(describe(&error)),
             _ => Self::Broken(Box::new(ServerMessage::of(&error))),
         }
     }
@@ -102,6 +102,13 @@ impl From<tokio_postgres::Error> for DatabaseError {
 fn is_transient(code: &str) -> bool {
     const CODES: [&str; 7] = ["25P03", "25P04", "26000", "57P01", "57P02", "57P03", "57P05"];
     code.starts_with("40") || code.starts_with("08") || CODES.contains(&code)
+}
+
+/// Returns whether the server accepts no writes. A standby refuses to begin a transaction that may write with the code of
+/// something that it cannot do at all; the routine of the server says that it is a setting.
+fn is_read_only(db: &DbError) -> bool {
+    db.code() == &SqlState::READ_ONLY_SQL_TRANSACTION
+        || (db.code() == &SqlState::FEATURE_NOT_SUPPORTED && db.routine() == Some("call_bool_check_hook"))
 }
 
 /// Returns the error of a commit on PostgreSQL. Only an error of the statement itself, or of a session that was ended

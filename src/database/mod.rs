@@ -220,6 +220,12 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         }
     }
 
+    /// Returns the history of the database that this process follows. It changes with a failover of PostgreSQL: what was read
+    /// before may have been lost. No statement that begins afterwards is answered by the old primary.
+    pub(crate) fn history(&self) -> u64 {
+        self.backend.history()
+    }
+
     /// Returns the index of SQLite's write-ahead log, whose header changes with every commit; `None` on PostgreSQL.
     pub(crate) fn wal_index(&self) -> Result<Option<WalIndex>, OpenError> {
         match &self.backend {

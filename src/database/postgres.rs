@@ -1,6 +1,8 @@
 //! PostgreSQL: running statements within a deadline, so that an unreachable database delays a request for a bounded
 //! time only.
 
+mod history;
+mod hosts;
 mod message;
 pub(crate) mod other_tables;
 mod pooler;
@@ -93,8 +95,12 @@ pub(crate) async fn batch(client: &Client, text: &str, deadline: Instant) -> Res
 }
 
 /// If a statement of the transaction has failed, PostgreSQL treats `COMMIT` as `ROLLBACK` and reports no error.
-/// `SELECT` does report it.
-const COMMIT: &str = "SELECT 1; COMMIT";
+/// `SET` does report it.
+///
+/// The commit has no time limit on the server. Where it waits for a synchronous standby, PostgreSQL would end the wait at the
+/// limit, and confirm a commit that the standby does not have: a failover would lose it. Without a limit, it is confirmed when
+/// the standby has it, and the time limit of this program makes it unconfirmed until then.
+const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
 
 /// Commits a transaction.
 pub(crate) async fn commit(client: &Client, deadline: Instant) -> Result<(), DatabaseError> {

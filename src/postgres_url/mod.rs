@@ -4,6 +4,7 @@
 //! password. Never in here: opening a connection or a file.
 
 mod error;
+mod hosts;
 mod parameters;
 mod protection;
 #[cfg(test)]

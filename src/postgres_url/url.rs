@@ -1,9 +1,12 @@
 //! A URL with its parameters.
 
+use std::time::Duration;
+
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 
 use super::error::{FORM, UrlError};
+use super::hosts;
 use super::parameters::UrlParameters;
 use super::protection::Protection;
 use super::tls_options::TlsOptions;
@@ -26,6 +29,7 @@ impl PostgresUrl {
         let (place, query) = url.split_once('?').map_or((url, None), |(place, query)| (place, Some(query)));
         let parameters = UrlParameters::read(query.unwrap_or_default())?;
         let mut config: Config = place.parse().map_err(|error| refused(&error))?;
+        find_dead_hosts(&mut config);
         parameters.apply(&mut config)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(UrlError::Malformed);
@@ -46,6 +50,11 @@ impl PostgresUrl {
         Protection::of(&self.config)
     }
 
+    /// Returns one configuration for each host.
+    pub(crate) fn hosts(&self) -> Vec<Config> {
+        hosts::split(&self.config)
+    }
+
     /// Returns the servers as `host:port`, for messages.
     pub(crate) fn servers(&self) -> String {
         let (hosts, addresses, ports) =
@@ -62,6 +71,13 @@ impl PostgresUrl {
         let servers: Vec<_> = (0..hosts.len().max(addresses.len())).map(server).collect();
         servers.join(", ")
     }
+}
+
+/// Lets the system find out that a host is gone, which says nothing: after ten seconds without a sign of life, whether
+/// something was sent or not. The system's own defaults are a quarter of an hour and two hours.
+fn find_dead_hosts(config: &mut Config) {
+    config.keepalives_idle(Duration::from_secs(5)).keepalives_interval(Duration::from_secs(2));
+    config.keepalives_retries(3).tcp_user_timeout(Duration::from_secs(10));
 }
 
 /// Returns the URL with `***` instead of the password. Only one `@` is allowed: with a raw `@` in the password, the driver's

@@ -80,6 +80,7 @@ mod edge;
 mod encodings;
 mod export;
 mod express;
+mod failover;
 mod feed;
 mod findings;
 mod forward_auth;

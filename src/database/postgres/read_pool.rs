@@ -19,6 +19,9 @@ use crate::database::open::OpenError;
 use crate::database::row::FromRow;
 use crate::database::sql::Sql;
 
+/// How often a read is repeated on another connection. After a failover, several in the pool may be lost.
+const REPEATS: usize = 3;
+
 /// A pool of connections for reading.
 #[derive(Clone)]
 pub(crate) struct ReadPool {
@@ -52,7 +55,7 @@ impl ReadPool {
     }
 
     /// Reads all rows of a short statement. If the connection is lost, or the server ended the statement for a reason that
-    /// passes, it runs once more on another one.
+    /// passes, it runs again on another one.
     ///
     /// The future is boxed because it takes kilobytes. Unboxed, it would enlarge the futures of all callers, on SQLite
     /// as well.
@@ -78,7 +81,10 @@ impl ReadPool {
         let client = before(deadline, self.pool.get()).await?;
         let mut running = RunningStatement { pool: self, client: Some(client), permit };
         let mut outcome = all(running.client()?, sql, deadline).await;
-        if matches!(outcome, Err(DatabaseError::Transient(_))) {
+        for _ in 0..REPEATS {
+            if !matches!(outcome, Err(DatabaseError::Transient(_))) {
+                break;
+            }
             running.discard();
             running.client = Some(before(deadline, self.pool.get()).await?);
             outcome = all(running.client()?, sql, deadline).await;

@@ -10,12 +10,13 @@ use std::time::Duration;
 use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_postgres::{CancelToken, Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres::{CancelToken, Client, Config, Error, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hosts::{self, Hosts};
 use super::session::{self, SessionPurpose};
 use super::{before, pooler, schema, tls};
-use crate::database::error::{DatabaseError, describe};
+use crate::database::error::DatabaseError;
 use crate::database::open::OpenError;
 use crate::postgres_url::{PostgresUrl, Protection};
 
@@ -30,6 +31,7 @@ const SHARED: &str = "a connection pooler shares server processes between sessio
 /// A server, and how to connect to it.
 pub(crate) struct PostgresServer {
     url: PostgresUrl,
+    hosts: Arc<Hosts>,
     tls: Option<MakeRustlsConnect>,
     /// The schema of this program's tables, once it is known.
     schema: OnceLock<String>,
@@ -45,7 +47,18 @@ impl PostgresServer {
             return Err(OpenError::Unprotected(host));
         }
         let tls = url.tls.as_ref().map(tls::client_config).transpose()?.map(MakeRustlsConnect::new);
-        Ok(Self { url, tls, schema: OnceLock::new() })
+        let hosts = Arc::new(Hosts::new(configs(&url), tls.clone()));
+        Ok(Self { url, hosts, tls, schema: OnceLock::new() })
+    }
+
+    /// Notices a failover without a request. It needs a runtime, and ends with the server.
+    pub(crate) fn watch_hosts(&self) {
+        hosts::watch(&self.hosts);
+    }
+
+    /// Returns a number that changes with each failover; see [`Hosts::history`].
+    pub(crate) fn history(&self) -> u64 {
+        self.hosts.history()
     }
 
     /// Returns whether the URL names the schema of the tables.
@@ -76,7 +89,7 @@ impl PostgresServer {
         let connecting = timeout.min(CONNECT_TIMEOUT);
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let connector = Connector { server: Arc::clone(self), purpose, timeout };
-        let manager = Manager::from_connect(self.config(timeout), connector, recycling);
+        let manager = Manager::from_connect(self.url.config.clone(), connector, recycling);
         Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
@@ -85,17 +98,10 @@ impl PostgresServer {
             .map_err(|error| OpenError::Broken(error.into()))
     }
 
-    /// Returns how a connection is opened. With several hosts, each gets a part of the time, so that one that is silent
-    /// leaves time for the next.
-    fn config(&self, timeout: Duration) -> Config {
-        let mut config = self.url.config.clone();
-        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len()).max(1);
-        let limit = timeout.min(CONNECT_TIMEOUT) / u32::try_from(hosts).unwrap_or(u32::MAX);
-        config.connect_timeout(config.get_connect_timeout().map_or(limit, |own| limit.min(*own)));
-        if config.get_application_name().is_none() {
-            config.application_name("wardroom");
-        }
-        config
+    /// Returns the time for one host. Each gets a part, so that one that is silent leaves time for the next.
+    fn time_for_host(&self, timeout: Duration) -> Duration {
+        let hosts = u32::try_from(self.hosts.count()).unwrap_or(u32::MAX);
+        timeout.min(CONNECT_TIMEOUT) / hosts.max(1)
     }
 
     /// Finds the schema of this program's tables. From then on, every new connection sees only that schema.
@@ -110,6 +116,7 @@ impl PostgresServer {
         if self.schema.get().is_some() {
             return Ok(());
         }
+        self.hosts.survey().await;
         let probe = self.check_sessions(timeout).await?;
         let deadline = Instant::now() + timeout.min(CONNECT_TIMEOUT);
         let found = before(deadline, schema::find(&probe.client, self.url.schema.as_deref())).await?;
@@ -131,7 +138,7 @@ impl PostgresServer {
 
     /// Opens a connection for a few statements. An error names the server.
     async fn probe(&self, timeout: Duration, deadline: Instant) -> Result<OpenConnection, DatabaseError> {
-        match before(deadline, self.connect(&self.config(timeout))).await {
+        match before(deadline, self.hosts.connect(self.time_for_host(timeout))).await {
             Ok((client, driver)) => Ok(OpenConnection { client, driver }),
             Err(DatabaseError::Unavailable(why) | DatabaseError::Transient(why)) => {
                 Err(DatabaseError::Unavailable(format!("{}: {why}", self.url.servers())))
@@ -140,21 +147,13 @@ impl PostgresServer {
         }
     }
 
-    /// Opens a connection. Its session has the server's own settings.
-    async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
-        Ok(match &self.tls {
-            Some(tls) => spawn_driver(config.connect(tls.clone()).await?),
-            None => spawn_driver(config.connect(NoTls).await?),
-        })
-    }
-
     /// Opens a connection and begins its session with these statements.
     async fn connect_session(
         &self,
-        config: &Config,
+        timeout: Duration,
         statements: &str,
     ) -> Result<(Client, JoinHandle<()>), Error> {
-        let (client, driver) = self.connect(config).await?;
+        let (client, driver) = self.hosts.connect(self.time_for_host(timeout)).await?;
         match client.batch_execute(statements).await {
             Ok(()) => Ok((client, driver)),
             Err(error) => {
@@ -173,6 +172,15 @@ impl PostgresServer {
     }
 }
 
+/// Returns one configuration for each host of a URL.
+fn configs(url: &PostgresUrl) -> Vec<Config> {
+    let mut configs = url.hosts();
+    for config in configs.iter_mut().filter(|config| config.get_application_name().is_none()) {
+        config.application_name("wardroom");
+    }
+    configs
+}
+
 /// A connection that closes when it is dropped.
 pub(crate) struct OpenConnection {
     client: Client,
@@ -185,19 +193,6 @@ impl Drop for OpenConnection {
     }
 }
 
-/// Spawns a task that drives the I/O of a connection.
-fn spawn_driver<S>((client, connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::warn!(error = describe(&error), "a connection to PostgreSQL was lost");
-        }
-    });
-    (client, driver)
-}
-
 /// Opens the connections of a pool.
 struct Connector {
     server: Arc<PostgresServer>,
@@ -208,11 +203,10 @@ struct Connector {
 impl Connect for Connector {
     fn connect(
         &self,
-        config: &Config,
+        _config: &Config,
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
-        let config = config.clone();
         let schema = self.server.schema.get().map(String::as_str).or(self.server.url.schema.as_deref());
         let session = session::statements(self.purpose, self.timeout, schema);
-        Box::pin(async move { self.server.connect_session(&config, &session).await })
+        Box::pin(async move { self.server.connect_session(self.timeout, &session).await })
     }
 }

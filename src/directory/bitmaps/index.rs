@@ -20,6 +20,8 @@ const FLAGS: usize = 8;
 pub(super) struct UserIndex {
     /// The last row of the feed that is in them.
     pub(super) position: FeedEnd,
+    /// The history of the database from which they were read.
+    pub(super) history: u64,
     all: RoaringTreemap,
     flags: [RoaringTreemap; FLAGS],
     genders: [RoaringTreemap; Gender::ALL.len()],
@@ -67,6 +69,7 @@ impl UserIndex {
     pub(super) fn new(position: FeedEnd, now: i64) -> Self {
         Self {
             position,
+            history: 0,
             all: RoaringTreemap::new(),
             flags: Default::default(),
             genders: Default::default(),

@@ -165,13 +165,17 @@ impl UserBitmaps {
         if self.limit == 0 {
             return Ok(false);
         }
-        let (limit, now) = (self.limit, self.clock.now());
+        let (limit, now, history) = (self.limit, self.clock.now(), self.store.history());
         let built = self.store.background_snapshot(move |tx| match build::index(tx, now, limit) {
             Ok(index) => Ok(Some(Box::new(index))),
             Err(BuildError::TooLarge) => Ok(None),
             Err(BuildError::Failed(error)) => Err(error),
         });
-        let built = built.await?;
+        let mut built = built.await?;
+        if let Some(index) = &mut built {
+            // After a failover meanwhile, the next look drops them.
+            index.history = history;
+        }
         let is_built = built.is_some();
         *self.shared.lock() = built;
         self.measure();
@@ -289,13 +293,13 @@ impl SharedIndex {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn position(&self) -> Option<FeedEnd> {
-        self.lock().as_ref().map(|index| index.position)
+    fn position(&self) -> Option<(FeedEnd, u64)> {
+        self.lock().as_ref().map(|index| (index.position, index.history))
     }
 
     /// Reads the feed on to its end, and applies all changes at once.
     async fn look(self: &Arc<Self>, store: &Arc<Store>) -> Result<(), Error> {
-        let Some(begin) = self.position() else { return Ok(()) };
+        let Some((begin, history)) = self.position() else { return Ok(()) };
         let mut changes = Changes { end: begin, users: HashMap::new() };
         loop {
             let rows = read(store, changes_since(changes.end.number, ROWS)).await?;
@@ -305,6 +309,11 @@ impl SharedIndex {
                 return Ok(());
             }
             if is_end {
+                // A term that was searched between two looks may show what was lost with the old primary.
+                if store.history() != history {
+                    self.drop_index(begin, "another server continues the database");
+                    return Ok(());
+                }
                 return self.apply(begin, changes).await;
             }
         }

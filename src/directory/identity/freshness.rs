@@ -1,6 +1,7 @@
 //! Brings the invalidations up to date: after [`Freshness::ensure_current`] they have every change that was acknowledged
 //! before the call, from any process.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::follower::Follower;
@@ -69,6 +70,8 @@ impl FeedPosition {
 pub(super) struct FeedState {
     invalidations: Invalidations,
     position: Mutex<FeedPosition>,
+    /// The history of the database of which the position is one.
+    history: AtomicU64,
 }
 
 impl Freshness {
@@ -81,7 +84,11 @@ impl Freshness {
             },
             None => Self::Postgres {
                 read_index: ReadIndex::new(),
-                feed: Arc::new(FeedState { invalidations, position: Mutex::default() }),
+                feed: Arc::new(FeedState {
+                    invalidations,
+                    position: Mutex::default(),
+                    history: AtomicU64::default(),
+                }),
             },
         })
     }
@@ -131,13 +138,31 @@ impl Freshness {
 
 impl FeedState {
     /// Reads the feed on from its position and applies the changes.
+    ///
+    /// After a failover it starts anew, although the last row that was read may have survived it: an entry that was read
+    /// between two looks may show a change that the feed had not shown yet, and that was lost with the old primary.
     async fn look(&self, store: &Store) -> Result<(), Error> {
-        let position = *self.position();
-        let rows = store.priority_read(since(position.number, CHANGES_MAX)).await?;
-        if !self.position().read_on(&rows, &self.invalidations) {
-            let end = store.priority_read(last()).await?;
-            self.position().start(end.first(), &self.invalidations);
+        loop {
+            let history = store.history();
+            self.look_within(store, history).await?;
+            // The rows are those of this history, or of a later one.
+            if store.history() == history {
+                return Ok(());
+            }
         }
+    }
+
+    async fn look_within(&self, store: &Store, history: u64) -> Result<(), Error> {
+        let position = *self.position();
+        if self.history.load(Ordering::Acquire) == history {
+            let rows = store.priority_read(since(position.number, CHANGES_MAX)).await?;
+            if self.position().read_on(&rows, &self.invalidations) {
+                return Ok(());
+            }
+        }
+        let end = store.priority_read(last()).await?;
+        self.position().start(end.first(), &self.invalidations);
+        self.history.store(history, Ordering::Release);
         Ok(())
     }
 

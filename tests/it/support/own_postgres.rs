@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -40,6 +40,16 @@ impl OwnPostgres {
     }
 
     async fn create(options: &'static str, clock: Option<&'static str>) -> Self {
+        let server = Self::prepare(options, clock).await;
+        let settings =
+            ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
+        server.run("initdb", &settings);
+        server.start_again();
+        server
+    }
+
+    /// A place for a server that has no data yet.
+    async fn prepare(options: &'static str, clock: Option<&'static str>) -> Self {
         let suite = database::connect(&database::server()).await;
         let ask = async |query: &str| suite.query_one(query, &[]).await.unwrap().get::<_, String>(0);
         let programs = PathBuf::from(ask("SELECT setting FROM pg_config WHERE name = 'BINDIR'").await);
@@ -53,12 +63,73 @@ impl OwnPostgres {
             chown(place.path(), Some(user), Some(group)).unwrap();
         }
         let port = super::free_address().port();
-        let server = Self { programs, place, port, options, clock, account };
-        let settings =
-            ["--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"];
-        server.run("initdb", &settings);
-        server.start_again();
-        server
+        Self { programs, place, port, options, clock, account }
+    }
+
+    /// Creates and starts a standby of this server, which replicates as `standby`.
+    pub async fn standby(&self) -> Self {
+        let standby = Self::prepare(self.options, self.clock).await;
+        standby.copy(self);
+        standby
+    }
+
+    /// Replaces all data by those of a primary, and starts as its standby.
+    pub fn rebuild_from(&self, primary: &Self) {
+        if self.data().join("postmaster.pid").exists() {
+            self.crash();
+        }
+        std::fs::remove_dir_all(self.data()).unwrap();
+        self.copy(primary);
+    }
+
+    fn copy(&self, primary: &Self) {
+        let from = format!("--dbname={}", primary.replication());
+        let settings = [&from, "--write-recovery-conf", "--no-sync", "--checkpoint=fast"];
+        self.run("pg_basebackup", &settings);
+        self.start_again();
+    }
+
+    fn replication(&self) -> String {
+        format!("host=127.0.0.1 port={} user=wardroom application_name=standby", self.port)
+    }
+
+    /// Starts a primary that was stopped, as the standby of the one that has taken its place.
+    pub fn follow(&self, primary: &Self) {
+        let settings = std::fs::read_to_string(self.data().join("postgresql.auto.conf")).unwrap();
+        let more =
+            format!("primary_conninfo = '{}'\nrecovery_target_timeline = 'latest'\n", primary.replication());
+        self.write("postgresql.auto.conf", &(settings + &more));
+        self.write("standby.signal", "");
+        self.start_again();
+    }
+
+    /// Makes a standby the primary. Returns when it is.
+    pub fn promote(&self) {
+        self.run("pg_ctl", &["promote", "--wait", "--silent"]);
+    }
+
+    /// Stops the server after all its standbys have everything.
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["stop", "--mode=fast", "--silent"]);
+    }
+
+    /// Ends all processes of the server at once, as a machine that loses its power does.
+    pub fn kill(&self) {
+        // None can be started or end meanwhile.
+        self.freeze();
+        let first = self.first_process().expect("it runs");
+        let processes = [vec![first], children(first)].concat();
+        processes.iter().for_each(|process| send("-KILL", *process));
+        while processes.iter().any(|process| is_running(*process)) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        // Their numbers may be in use for longer, or again.
+        std::fs::remove_file(self.data().join("postmaster.pid")).unwrap();
+        let _ = std::fs::remove_file(self.place.path().join(format!(".s.PGSQL.{}.lock", self.port)));
+    }
+
+    fn data(&self) -> PathBuf {
+        self.place.path().join("data")
     }
 
     pub fn url(&self) -> String {
@@ -125,15 +196,15 @@ impl OwnPostgres {
     }
 
     fn signal(&self, signal: &str) {
-        let file = self.place.path().join("data/postmaster.pid");
-        let Ok(text) = std::fs::read_to_string(file) else { return };
-        let first: u32 = text.lines().next().unwrap().parse().unwrap();
-        let send = |process: u32| {
-            // A process that has ended meanwhile needs no signal.
-            let _ = Command::new("kill").args([signal, &process.to_string()]).stderr(Stdio::null()).status();
-        };
-        send(first);
-        children(first).into_iter().for_each(send);
+        let Some(first) = self.first_process() else { return };
+        send(signal, first);
+        children(first).into_iter().for_each(|process| send(signal, process));
+    }
+
+    /// The process that starts the others.
+    fn first_process(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        text.lines().next()?.parse().ok()
     }
 
     /// Ends the server as a crash does: connections are cut and nothing is cleaned up.
@@ -151,8 +222,14 @@ impl OwnPostgres {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
+        let output = self.output(program, arguments);
+        let log = || std::fs::read_to_string(self.place.path().join("log")).unwrap_or_default();
+        assert!(output.status.success(), "{program}: {} {}", String::from_utf8_lossy(&output.stderr), log());
+    }
+
+    fn output(&self, program: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(self.programs.join(program));
-        command.arg("--pgdata").arg(self.place.path().join("data")).args(arguments);
+        command.arg("--pgdata").arg(self.data()).args(arguments);
         if let Some((user, group)) = self.account {
             command.uid(user).gid(group);
         }
@@ -161,8 +238,7 @@ impl OwnPostgres {
             let library = libfaketime("libfaketime.so.1");
             command.env("LD_PRELOAD", library).env("FAKETIME", clock).env("DONT_FAKE_MONOTONIC", "1");
         }
-        let output = command.current_dir(Path::new("/")).output().unwrap();
-        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        command.current_dir(Path::new("/")).output().unwrap()
     }
 }
 
@@ -174,6 +250,17 @@ pub fn libfaketime(name: &str) -> String {
         .expect("the package faketime is not installed: run the tests with scripts/test")
         .display()
         .to_string()
+}
+
+/// Sends a signal to a process, which may have ended meanwhile.
+fn send(signal: &str, process: u32) {
+    let _ = Command::new("kill").args([signal, &process.to_string()]).stderr(Stdio::null()).status();
+}
+
+/// Whether a process runs. One that has ended may still be in the list.
+fn is_running(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// The processes that another one started.
@@ -191,10 +278,10 @@ fn children(parent: u32) -> Vec<u32> {
 
 impl Drop for OwnPostgres {
     fn drop(&mut self) {
-        // A failed test may have left it stopped.
-        let data = self.place.path().join("data");
-        if data.join("postmaster.pid").exists() {
-            self.crash();
+        // A failed test may have left it frozen, or in any other state.
+        if self.data().join("postmaster.pid").exists() {
+            self.thaw();
+            let _ = self.output("pg_ctl", &["stop", "--mode=immediate", "--silent"]);
         }
     }
 }
