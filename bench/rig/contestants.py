@@ -49,7 +49,7 @@ def wardroom_sqlite(users, *options):
 class Postgres(Process):
     """A private server with a filled database. Its work for a request counts as the server's, so they share a core."""
 
-    def __init__(self, users, groups=(1, 2, 3), pinned=True):
+    def __init__(self, users, groups=(1, 2, 3), pinned=True, options=()):
         programs, port = postgres_programs(), free_port()
         place = pathlib.Path(f"/tmp/wardroom-bench-{os.getpid()}-{port}")
         place.mkdir()
@@ -60,7 +60,7 @@ class Postgres(Process):
             as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
         initdb = [*as_postgres, programs / "initdb", "--pgdata", place / "data", "--username=wardroom", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
         subprocess.run(list(map(str, initdb)), check=True, stdout=subprocess.DEVNULL, cwd="/")
-        super().__init__([*as_postgres, programs / "postgres", "-D", place / "data", "-p", port, "-h", "127.0.0.1", "-k", place, "-c", "shared_buffers=512MB", "-c", "max_wal_size=16GB"],
+        super().__init__([*as_postgres, programs / "postgres", "-D", place / "data", "-p", port, "-h", "127.0.0.1", "-k", place, "-c", "shared_buffers=512MB", "-c", "max_wal_size=16GB", *options],
                          port, stop=signal.SIGINT, cwd="/", pinned=pinned)
         # It accepts connections before it is ready.
         while subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode:

@@ -56,6 +56,11 @@ pub(crate) enum Driver {
 }
 
 impl Driver {
+    /// Runs what can run without waiting, such as handing statements to the network.
+    pub(super) fn run_ready(&self) {
+        self.block_on(tokio::task::yield_now());
+    }
+
     fn block_on<F: Future>(&self, work: F) -> F::Output {
         match self {
             Self::Shared(runtime) => runtime.block_on(work),

@@ -17,6 +17,7 @@ pub(crate) mod migrate;
 mod open;
 mod plan;
 mod postgres;
+mod read_ahead;
 mod row;
 pub(crate) mod schema;
 mod snapshot;
@@ -47,6 +48,7 @@ use self::long_reads::{LongReads, MAX_SNAPSHOTS, ReadPermit, StopSignal};
 use self::migrate::{Migration, Repair};
 pub use self::open::OpenError;
 pub(crate) use self::postgres::{Work, explain, missing_grant};
+pub(crate) use self::read_ahead::{FirstRead, Subject};
 pub(crate) use self::row::{FromRow, Row};
 pub(crate) use self::sql::{Dialect, Sql, Value};
 use self::sqlite::Readers;
@@ -243,8 +245,18 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         T: Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
+        self.write_after(Vec::new(), work).await
+    }
+
+    /// Does the same with work that begins with these reads. On PostgreSQL those of all work that shares a transaction
+    /// are sent together.
+    pub(crate) async fn write_after<T, F>(&self, first: Vec<FirstRead>, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    {
         self.admit_write()?;
-        self.writer.write(work).await
+        self.writer.write(first, work).await
     }
 
     /// Runs work that is too expensive to run twice: it runs once, in a transaction of its own.

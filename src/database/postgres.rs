@@ -16,6 +16,7 @@ mod tls;
 use std::pin::pin;
 
 use deadpool_postgres::Client;
+use futures_util::future::try_join_all;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Statement;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -26,6 +27,7 @@ pub(crate) use self::read_pool::ReadPool;
 pub(crate) use self::rights::{Work, explain, missing_grant};
 pub(crate) use self::server::PostgresServer;
 use super::error::{DatabaseError, of_postgres_commit};
+use super::read_ahead::FirstRead;
 use super::row::{FromRow, Row};
 use super::sql::{Sql, Value};
 
@@ -38,6 +40,23 @@ pub(crate) async fn all<T: FromRow>(
     let statement = prepare(client, sql, deadline).await?;
     let rows = before(deadline, client.query(&statement, &parameters(sql.args()))).await?;
     rows.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
+}
+
+/// Sends statements together and reads all their rows.
+pub(crate) async fn all_of_each(
+    client: &Client,
+    reads: Vec<FirstRead>,
+    deadline: Instant,
+) -> Result<Vec<(FirstRead, Vec<tokio_postgres::Row>)>, DatabaseError> {
+    let mut sent = Vec::with_capacity(reads.len());
+    for read in reads {
+        let statement = prepare(client, &read.sql, deadline).await?;
+        sent.push(async move {
+            let rows = client.query(&statement, &parameters(read.sql.args())).await?;
+            Ok::<_, tokio_postgres::Error>((read, rows))
+        });
+    }
+    before(deadline, try_join_all(sent)).await
 }
 
 /// Prepares a statement. A statement that is not composed stays prepared on its connection.

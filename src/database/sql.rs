@@ -139,6 +139,11 @@ impl Sql {
         seen == self.args.len()
     }
 
+    /// Returns whether this is the other statement with the same parameters. Those differ more often than the text.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.args == other.args && self.text == other.text
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }

@@ -3,8 +3,10 @@
 //! Tests of the program as a whole belong in `tests/it`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 
 use super::migrate::Migration;
@@ -49,6 +51,26 @@ pub(crate) type Items = Database<TestError>;
 /// Opens a database of items.
 pub(crate) async fn open(options: &ConnectOptions) -> Result<Items, OpenError> {
     Database::connect(options, ITEMS, Box::new(NoHook)).await
+}
+
+/// Blocks the writer's thread until the returned sender is dropped. Jobs that are submitted meanwhile share a
+/// transaction.
+pub(crate) async fn block<E: From<DatabaseError> + Send + 'static>(
+    database: &Database<E>,
+) -> mpsc::Sender<()> {
+    let (blocker, dropped) = mpsc::channel();
+    let (dropped, begun) = (Mutex::new(dropped), Arc::new(Notify::new()));
+    let has_begun = Arc::clone(&begun);
+    let blocking = database.write(move |_| {
+        begun.notify_one();
+        let _ = dropped.lock().unwrap().recv();
+        Ok(())
+    });
+    tokio::select! {
+        _ = blocking => panic!("the writer is not blocked"),
+        () = has_begun.notified() => {}
+    }
+    blocker
 }
 
 /// Returns the statement that inserts an item.

@@ -13,7 +13,8 @@ use super::error::DatabaseError;
 use super::link::Link;
 use super::long_reads::StopSignal;
 use super::postgres;
-use super::row::FromRow;
+use super::read_ahead::{FirstRead, ReadAhead, Subject, each_once};
+use super::row::{FromRow, Row};
 use super::sql::{Dialect, Sql};
 
 /// A transaction in progress.
@@ -25,6 +26,8 @@ pub(crate) struct Tx<'a> {
     is_dirty: Cell<bool>,
     /// The statements that were sent without waiting; `None` if every statement is awaited at once.
     pipeline: Option<RefCell<Pipeline<'a>>>,
+    /// What was read before the work began.
+    ahead: RefCell<ReadAhead>,
     /// Stops the transaction before the next statement, if its caller can go away.
     stop: Option<&'a StopSignal>,
     /// Counts the statements that read, if the transaction is a snapshot.
@@ -45,7 +48,7 @@ struct Pipeline<'a> {
 }
 
 /// How many statements may be pending at once; each takes memory.
-const MAX_PENDING: usize = 64;
+const MAX_PENDING: usize = 256;
 
 type PendingStatement<'a> = Pin<Box<dyn Future<Output = Result<u64, DatabaseError>> + 'a>>;
 
@@ -57,6 +60,7 @@ impl<'a> Tx<'a> {
             scratch: RefCell::default(),
             is_dirty: Cell::default(),
             pipeline: None,
+            ahead: RefCell::default(),
             stop: None,
             reads: None,
             fatal: RefCell::default(),
@@ -78,10 +82,21 @@ impl<'a> Tx<'a> {
     /// Executes a statement whose row count is not needed. In a pipelined transaction on PostgreSQL it does not wait
     /// for the result, and an error surfaces before the commit; then the writer runs all the work again.
     pub(crate) fn send(&self, sql: Sql) -> Result<(), DatabaseError> {
+        self.ahead.borrow_mut().forget_all();
+        self.send_now(sql)
+    }
+
+    /// Does the same with a statement that changes no result of a [`FirstRead`] but those about `subject`.
+    pub(crate) fn send_about(&self, subject: Subject, sql: Sql) -> Result<(), DatabaseError> {
+        self.ahead.borrow_mut().forget(subject);
+        self.send_now(sql)
+    }
+
+    fn send_now(&self, sql: Sql) -> Result<(), DatabaseError> {
         let (Link::Postgres { client, driver, timeout, budget }, Some(pipeline)) =
             (self.link, &self.pipeline)
         else {
-            return self.execute(&sql).map(|_| ());
+            return self.run(&sql).map(|_| ());
         };
         self.is_dirty.set(true);
         self.count();
@@ -94,6 +109,27 @@ impl<'a> Tx<'a> {
         }
         pipeline.borrow_mut().pending.push(statement);
         if pipeline.borrow().pending.len() < MAX_PENDING { Ok(()) } else { self.wait_for_pending() }
+    }
+
+    /// Makes reads before the work that begins with them, in one round trip. SQLite has none to save.
+    pub(super) fn read_ahead(&self, reads: impl Iterator<Item = FirstRead>) -> Result<(), DatabaseError> {
+        let Link::Postgres { client, driver, timeout, budget } = self.link else { return Ok(()) };
+        let reads = each_once(reads);
+        if !reads.is_empty() {
+            let found =
+                budget.run(driver, *timeout, |deadline| postgres::all_of_each(client, reads, deadline));
+            self.ahead.borrow_mut().keep(self.note(found)?);
+        }
+        Ok(())
+    }
+
+    /// Hands pending statements to the network, so that PostgreSQL works on them while the next work runs.
+    pub(super) fn flush(&self) {
+        if let (Link::Postgres { driver, .. }, Some(pipeline)) = (self.link, &self.pipeline)
+            && !pipeline.borrow().pending.is_empty()
+        {
+            driver.run_ready();
+        }
     }
 
     /// Waits for all statements that were sent. Returns the first error of any of them.
@@ -174,13 +210,16 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement and reads all its rows.
     pub(crate) fn all<T: FromRow>(&self, sql: &Sql) -> Result<Vec<T>, DatabaseError> {
+        if let Some(known) = self.ahead.borrow().get(sql) {
+            return known.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect();
+        }
         self.count();
         if let Some(reads) = self.reads {
             reads.inc();
         }
         let rows = self.stop.map_or(Ok(()), StopSignal::check).and_then(|()| self.note(self.link.all(sql)));
         if rows.is_err() || !sql.text().starts_with("SELECT") {
-            self.is_dirty.set(true);
+            self.note_write();
         }
         rows
     }
@@ -190,8 +229,32 @@ impl<'a> Tx<'a> {
         Ok(self.all(sql)?.into_iter().next())
     }
 
+    /// Does the same with a statement that changes no result of a [`FirstRead`] but those about `subject`.
+    pub(crate) fn first_about<T: FromRow>(
+        &self,
+        subject: Subject,
+        sql: &Sql,
+    ) -> Result<Option<T>, DatabaseError> {
+        self.ahead.borrow_mut().forget(subject);
+        let kept = self.ahead.take();
+        let row = self.first(sql);
+        self.ahead.replace(kept);
+        row
+    }
+
     /// Runs a statement that returns no rows. Returns how many rows it changed.
     pub(crate) fn execute(&self, sql: &Sql) -> Result<u64, DatabaseError> {
+        self.note_write();
+        self.run(sql)
+    }
+
+    /// Notes that the transaction may have changed in any way.
+    fn note_write(&self) {
+        self.ahead.borrow_mut().forget_all();
+        self.is_dirty.set(true);
+    }
+
+    fn run(&self, sql: &Sql) -> Result<u64, DatabaseError> {
         self.is_dirty.set(true);
         self.count();
         self.note(self.link.execute(sql))
@@ -227,7 +290,7 @@ impl<'a> Tx<'a> {
 
     /// Returns the connection for direct use. The transaction then counts as changed.
     pub(crate) fn link(&self) -> &'a Link {
-        self.is_dirty.set(true);
+        self.note_write();
         self.link
     }
 

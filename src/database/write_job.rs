@@ -9,12 +9,15 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::DatabaseError;
+use super::read_ahead::FirstRead;
 use super::tx::Tx;
 
 /// A job whose caller waits for the result.
 pub(super) trait WriteJob: Send {
     /// Returns whether it may share a transaction, and so may run twice.
     fn is_shared(&self) -> bool;
+    /// Returns the reads that it begins with.
+    fn first_reads(&self) -> &[FirstRead];
     /// Returns how long its transaction may still take to begin.
     fn time_to_begin(&self) -> Duration;
     /// Returns how long its caller still waits for a transaction that is blocked.
@@ -55,7 +58,8 @@ enum JobStage {
 /// A closure, its result, and the channel to its caller.
 pub(super) struct PendingWrite<F, T, E> {
     work: F,
-    is_shared: bool,
+    /// The reads that it begins with; `None` if it does not share its transaction.
+    first: Option<Vec<FirstRead>>,
     has_run: bool,
     stage: JobStage,
     claim: Claim,
@@ -72,14 +76,14 @@ impl<F, T, E> PendingWrite<F, T, E> {
     /// Creates a job whose caller waits for `timeout` from now on. The caller withdraws it by its claim.
     pub(super) fn new(
         work: F,
-        is_shared: bool,
+        first: Option<Vec<FirstRead>>,
         timeout: Duration,
         reply: oneshot::Sender<Result<T, E>>,
     ) -> (Self, Claim) {
         let (now, claim) = (Instant::now(), Claim::default());
         let job = Self {
             work,
-            is_shared,
+            first,
             has_run: false,
             stage: JobStage::Waiting,
             claim: claim.clone(),
@@ -100,7 +104,11 @@ where
     E: From<DatabaseError> + Send,
 {
     fn is_shared(&self) -> bool {
-        self.is_shared
+        self.first.is_some()
+    }
+
+    fn first_reads(&self) -> &[FirstRead] {
+        self.first.as_deref().unwrap_or_default()
     }
 
     fn time_to_begin(&self) -> Duration {
@@ -112,7 +120,7 @@ where
     }
 
     fn can_begin(&self) -> bool {
-        (self.is_shared || !self.has_run) && Instant::now() < self.latest_begin
+        (self.is_shared() || !self.has_run) && Instant::now() < self.latest_begin
     }
 
     fn begin(&mut self) -> bool {

@@ -13,6 +13,9 @@ use super::write_job::WriteJob;
 
 /// How many jobs may share a transaction, so that the first does not wait long for the last.
 const BATCH: usize = 64;
+/// After how many jobs the statements that they sent are handed to PostgreSQL, which works on them while the next jobs
+/// run. Each time wakes it, which takes longer than a job.
+const FLUSH: usize = 8;
 /// How often a transaction runs again after an error that passes.
 const REPEATS: u32 = 4;
 /// The pause before the first of them; each is longer by as much.
@@ -210,9 +213,16 @@ enum BatchOutcome {
 /// Runs jobs one after the other without savepoints. It stops at the first one that fails after it has written.
 fn run_pipelined(link: &Link, jobs: &mut [&mut Box<dyn WriteJob>]) -> BatchOutcome {
     let mut tx = Tx::pipelined(link);
-    let can_commit = jobs.iter_mut().all(|job| {
-        let succeeded = job.run(&mut tx);
-        !tx.take_dirty() || succeeded
+    if let Err(error) = tx.read_ahead(jobs.iter().flat_map(|job| job.first_reads()).cloned()) {
+        return BatchOutcome::StatementFailed(error);
+    }
+    let can_commit = jobs.chunks_mut(FLUSH).all(|some| {
+        let succeeded = some.iter_mut().all(|job| {
+            let succeeded = job.run(&mut tx);
+            !tx.take_dirty() || succeeded
+        });
+        tx.flush();
+        succeeded
     });
     let sent = tx.await_sent();
     match tx.check_fatal().and(sent) {

@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::backend::Backend;
 use super::error::DatabaseError;
+use super::read_ahead::FirstRead;
 use super::tx::Tx;
 use super::write_job::{PendingWrite, WriteJob, not_run, too_late};
 pub(crate) use super::write_thread::BeforeCommit;
@@ -63,14 +64,14 @@ impl Writer {
     }
 
     /// Runs work in a transaction that it may share with other work. Returns when the changes are durable, or when
-    /// nothing was changed.
-    pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    /// nothing was changed. The work begins with the reads `first`.
+    pub(crate) async fn write<T, E, F>(&self, first: Vec<FirstRead>, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
         F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.submit(work, true).await
+        self.submit(work, Some(first)).await
     }
 
     /// Runs work once, in a transaction of its own.
@@ -83,12 +84,13 @@ impl Writer {
         let mut work = Some(work);
         self.submit(
             move |tx: &mut Tx<'_>| work.take().map_or_else(|| Err(not_run().into()), |work| work(tx)),
-            false,
+            None,
         )
         .await
     }
 
-    async fn submit<T, E, F>(&self, work: F, is_shared: bool) -> Result<T, E>
+    /// Submits work, which may share a transaction if it comes with its first reads.
+    async fn submit<T, E, F>(&self, work: F, first: Option<Vec<FirstRead>>) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
@@ -96,7 +98,7 @@ impl Writer {
     {
         let (reply, result) = oneshot::channel();
         let deadline = Instant::now() + self.timeout;
-        let (job, claim) = PendingWrite::new(work, is_shared, self.timeout, reply);
+        let (job, claim) = PendingWrite::new(work, first, self.timeout, reply);
         let job: Box<dyn WriteJob> = Box::new(job);
         let queue = self.queue.as_ref().ok_or_else(|| E::from(not_run()))?;
         let queued = timeout_at(deadline, queue.send(job)).await.map_err(|_| E::from(too_late()))?;
@@ -114,31 +116,11 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex, mpsc};
 
-    use tokio::sync::Notify;
-
-    use crate::database::testing::{Items, TestError, count, insert, names, on_both, open};
+    use crate::database::testing::{TestError, block, count, insert, names, on_both, open};
     use crate::database::{DatabaseError, Dialect, Sql};
-
-    /// Blocks the writer's thread until the returned sender is dropped. Jobs that are submitted meanwhile share a
-    /// transaction.
-    async fn block(items: &Items) -> mpsc::Sender<()> {
-        let (blocker, dropped) = mpsc::channel();
-        let (dropped, begun) = (Mutex::new(dropped), Arc::new(Notify::new()));
-        let has_begun = Arc::clone(&begun);
-        let blocking = items.write(move |_| {
-            begun.notify_one();
-            let _ = dropped.lock().unwrap().recv();
-            Ok(())
-        });
-        tokio::select! {
-            _ = blocking => panic!("the writer is not blocked"),
-            () = has_begun.notified() => {}
-        }
-        blocker
-    }
 
     /// Of the jobs that share a transaction, exactly those that fail are rolled back, however they fail. A job that
     /// runs again has its effect only once.

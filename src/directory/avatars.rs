@@ -185,7 +185,7 @@ impl Directory {
                 NewAvatar::Stored(self.store_avatar(actor, upload(owner).await?).await?)
             }
         };
-        self.change_unique(actor, values, move |change| {
+        self.change_unique_of(actor, values, key, move |change| {
             let done = work(change, &avatar)?;
             if let NewAvatar::Stored(avatar) = &avatar {
                 keep_files(change, &avatar.name)?;

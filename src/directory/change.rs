@@ -7,6 +7,9 @@
 //!
 //! Never in here: a rule about who may do what. Those are in `access`.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -16,8 +19,8 @@ use super::error::Error;
 use super::limiter::{TakenValues, Waits};
 use super::model::{Identity, Timestamp, TokenState, User};
 use super::settings::ChangePolicy;
-use super::store::Tx;
 use super::store::identities::{self, CurrentIdentity};
+use super::store::{FirstRead, Tx, audit as trail};
 
 /// A transaction that an actor writes in.
 pub(super) struct Change<'t, 'l> {
@@ -132,8 +135,26 @@ impl Directory {
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
+        self.change_after(actor, Vec::new(), work).await
+    }
+
+    /// Does the same with work that begins with these reads.
+    pub(super) async fn change_after<T, F>(
+        &self,
+        actor: &Actor,
+        reads: Vec<FirstRead>,
+        work: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
+    {
         let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy.clone());
-        self.store.write(move |tx| work(&Change::begin(tx, clock.now(), &actor, policy.clone())?)).await
+        let mut first = first_reads(&actor);
+        first.extend(reads);
+        self.store
+            .write_after(first, move |tx| work(&Change::begin(tx, clock.now(), &actor, policy.clone())?))
+            .await
     }
 
     /// Reads the rights of a person again, for work that goes on after its first answer, such as the next page of an
@@ -144,6 +165,15 @@ impl Directory {
         let identity = active(found, seen, &actor.origin, self.clock.now())?;
         Ok(Actor { who: Who::Person(identity), origin: actor.origin.clone() })
     }
+}
+
+/// Returns the reads that every change by this actor begins with, or ends with: the end of the audit trail.
+pub(super) fn first_reads(actor: &Actor) -> Vec<FirstRead> {
+    let mut reads = vec![trail::first_read_of_head()];
+    if let Who::Person(seen) = &actor.who {
+        reads.push(identities::first_read_of_current(seen));
+    }
+    reads
 }
 
 /// Returns the identity as it is now, if its token is valid for a request from there and its owner active.

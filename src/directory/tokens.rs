@@ -22,6 +22,7 @@ use super::model::{
     User, UserId, UserKey, Violation,
 };
 use super::store::tokens::NewToken;
+use super::store::users::first_reads_of_holder;
 use super::store::{self, Tx};
 
 pub use self::ending::SIGN_INS_MAX;
@@ -143,7 +144,7 @@ impl Directory {
     ) -> Result<TokenWithKey, Error> {
         let (name, fields) = (parse_name(name)?, narrowing.parse()?);
         let key = self.clock.token_key()?;
-        let (owner, shown) = (owner.clone(), key.clone());
+        let (owner, shown, first) = (owner.clone(), key.clone(), first_reads_of_holder(owner));
         let issue = move |change: &Change<'_, '_>| {
             let Change { tx, now, .. } = *change;
             let owner = tx.existing_user(&owner)?;
@@ -156,7 +157,7 @@ impl Directory {
             record(change, "token.issue", &token)?;
             Ok(token)
         };
-        Ok(TokenWithKey { token: self.change(actor, issue).await?, key: shown })
+        Ok(TokenWithKey { token: self.change_after(actor, first, issue).await?, key: shown })
     }
 
     /// Returns a user's tokens, oldest first, with the expired and revoked ones.

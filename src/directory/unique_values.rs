@@ -9,9 +9,11 @@ use serde_json::json;
 use super::Directory;
 use super::access::Actor;
 use super::audit::{self, AuditObject};
-use super::change::Change;
+use super::change::{Change, first_reads};
 use super::error::Error;
 use super::limiter::TakenValues;
+use super::model::UserKey;
+use super::store::users::first_read_of_state;
 
 /// Whose unique values a change writes, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +38,25 @@ impl Directory {
         T: Send + 'static,
         F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
     {
+        self.change_unique_of(actor, values, None, work).await
+    }
+
+    /// Does the same with a change that begins with reading the user of this key.
+    pub(super) async fn change_unique_of<T, F>(
+        &self,
+        actor: &Actor,
+        values: UniqueValues,
+        key: Option<&UserKey>,
+        work: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Change<'_, '_>) -> Result<T, Error> + Send + 'static,
+    {
         let (actor, clock, policy) = (actor.clone(), self.clock.clone(), self.policy.clone());
-        let done = self.store.write(move |tx| {
+        let mut first = first_reads(&actor);
+        first.extend(key.and_then(first_read_of_state));
+        let done = self.store.write_after(first, move |tx| {
             let mut change = Change::begin(tx, clock.now(), &actor, policy.clone())?;
             change.taken = TakenValues::new(values == UniqueValues::Own);
             counted(&change, values, || work(&change))

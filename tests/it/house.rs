@@ -344,6 +344,7 @@ fn writes_of_people_are_changes() {
     for (file, text) in house().into_iter().filter(|(file, _)| !file.starts_with("directory/store/")) {
         let text: String = code(&text).split_whitespace().collect();
         if text.contains("store.write(")
+            || text.contains("store.write_after(")
             || text.contains("store.write_alone(")
             || text.contains("store.load(")
         {

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+/// How often a look lets other tasks run first, at most, while requests keep arriving.
+const PATIENCE: u32 = 16;
+
 /// Runs looks one after the other, each for all requests that wait.
 pub(in crate::directory) struct ReadIndex {
     state: Mutex<Looks>,
@@ -21,6 +24,8 @@ struct Looks {
     begun: u64,
     /// The last look that a request waits for.
     wanted: u64,
+    /// Requests that have arrived so far.
+    arrived: u64,
     /// Whether a task is running looks.
     is_running: bool,
 }
@@ -50,6 +55,7 @@ impl ReadIndex {
         let (mine, is_idle) = {
             let mut state = self.state();
             state.wanted = state.begun + 1;
+            state.arrived += 1;
             (state.wanted, !std::mem::replace(&mut state.is_running, true))
         };
         if is_idle {
@@ -59,6 +65,20 @@ impl ReadIndex {
         match ended.wait_for(|ended| ended.number >= mine).await {
             Ok(ended) => ended.failure.clone().map_or(Ok(()), Err),
             Err(_) => Err("the look at the feed of changes was dropped".to_owned()),
+        }
+    }
+
+    /// Lets the tasks run that can run, for as long as requests keep arriving. Under load a look ends many waits at once, and
+    /// the next requests of those clients arrive together: a look that begins after them serves them all.
+    async fn gather(&self) {
+        let mut arrived = self.state().arrived;
+        for _ in 0..PATIENCE {
+            tokio::task::yield_now().await;
+            let now = self.state().arrived;
+            if now == arrived {
+                return;
+            }
+            arrived = now;
         }
     }
 
@@ -76,20 +96,29 @@ impl LookTask {
         F: Future<Output = Result<(), String>> + Send,
     {
         let Some(index) = self.0.clone() else { return };
-        loop {
+        while self.is_wanted(&index) {
+            index.gather().await;
             let number = {
                 let mut state = index.state();
-                if state.begun >= state.wanted {
-                    state.is_running = false;
-                    self.0 = None;
-                    return;
-                }
                 state.begun += 1;
                 state.begun
             };
             let failure = look().await.err();
             index.ended.send_replace(LookResult { number, failure });
         }
+    }
+}
+
+impl LookTask {
+    /// Whether a request waits for a look that has not begun. If none does, the next request starts another task.
+    fn is_wanted(&mut self, index: &ReadIndex) -> bool {
+        let mut state = index.state();
+        if state.begun < state.wanted {
+            return true;
+        }
+        state.is_running = false;
+        self.0 = None;
+        false
     }
 }
 
@@ -150,6 +179,34 @@ mod tests {
             done.unwrap();
         }
         assert!(looks.load(Ordering::SeqCst) < 10_000, "each pass had a look of its own");
+    }
+
+    #[tokio::test]
+    async fn requests_of_tasks_that_can_run_share_a_look() {
+        let index = ReadIndex::new();
+        let looks = Arc::new(AtomicU64::new(0));
+        let mut all = tokio::task::JoinSet::new();
+        let (first, mut before) = tokio::sync::oneshot::channel();
+        for _ in 0..100 {
+            let (index, looks) = (Arc::clone(&index), Arc::clone(&looks));
+            let (next, this) = tokio::sync::oneshot::channel();
+            let before = std::mem::replace(&mut before, this);
+            // Each wakes the next one when it arrives, behind the task of the first look.
+            all.spawn(async move {
+                before.await.unwrap();
+                tokio::spawn(async { next.send(()) });
+                let look = move || {
+                    looks.fetch_add(1, Ordering::SeqCst);
+                    async { Ok(()) }
+                };
+                index.ensure_current(look).await
+            });
+        }
+        first.send(()).unwrap();
+        while let Some(done) = all.join_next().await {
+            done.unwrap().unwrap();
+        }
+        assert_eq!(looks.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

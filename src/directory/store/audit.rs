@@ -1,6 +1,6 @@
 //! Statements about the audit trail. Rows are inserted and read, never changed.
 
-use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
+use crate::database::{DatabaseError, FirstRead, FromRow, Row, Sql, Subject, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{AuditFilter, ChainLink, Event, RecordedEvent, Timestamp};
 use crate::network::canonical_text;
@@ -178,14 +178,26 @@ impl EventQuery<'_> {
     }
 }
 
+/// The trail as what a [`FirstRead`] depends on. No user has this id.
+const TRAIL: Subject = Subject(0);
+
+/// Selects the hash of the newest event.
+fn head() -> Sql {
+    Sql::new("SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1")
+}
+
+/// Returns the same as a read that a change begins with.
+pub(in crate::directory) fn first_read_of_head() -> FirstRead {
+    FirstRead { sql: head(), subject: TRAIL }
+}
+
 impl Tx<'_> {
     /// Returns the hash of the newest event, which the next one continues; empty before the first.
     pub(in crate::directory) fn audit_head(&self) -> Result<Vec<u8>, Error> {
         if let Some(head) = &*self.scratch.borrow() {
             return Ok(head.clone());
         }
-        let head: Option<Bytes> =
-            self.first(&Sql::new("SELECT hash FROM audit_events ORDER BY id DESC LIMIT 1"))?;
+        let head: Option<Bytes> = self.first(&head())?;
         let head = head.map(|Bytes(hash)| hash).unwrap_or_default();
         *self.scratch.borrow_mut() = Some(head.clone());
         Ok(head)
@@ -208,7 +220,7 @@ impl Tx<'_> {
         let sql = sql.bind(event.action.as_str()).bind(event.object_kind.as_str()).bind(event.object_id);
         let sql = sql.bind(event.object_name.as_str()).bind(event.changes.as_str());
         let sql = sql.bind(event.address.as_deref()).bind(event.request_id.as_deref());
-        self.send(sql.bind(link.previous_hash).bind(link.hash.clone()))?;
+        self.send_about(TRAIL, sql.bind(link.previous_hash).bind(link.hash.clone()))?;
         *self.scratch.borrow_mut() = Some(link.hash);
         Ok(())
     }

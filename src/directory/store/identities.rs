@@ -2,7 +2,7 @@
 
 use super::users::{numbers, optional_time};
 use super::{tokens, users};
-use crate::database::{DatabaseError, FromRow, Row, Sql};
+use crate::database::{DatabaseError, FirstRead, FromRow, Row, Sql};
 use crate::directory::model::{
     GroupId, Identity, KeptDigest, NamedIdentity, Narrowing, Timestamp, Token, TokenDigest, TokenId, User,
 };
@@ -104,6 +104,11 @@ pub(in crate::directory) fn current(seen: &Identity) -> Sql {
     ))
     .bind(seen.token.id)
     .bind(seen.user.id)
+}
+
+/// Returns the same as a read that a change begins with. Of what it depends on, a write of a user's row changes that alone.
+pub(in crate::directory) fn first_read_of_current(seen: &Identity) -> FirstRead {
+    FirstRead { sql: current(seen), subject: users::subject(seen.user.id) }
 }
 
 impl CurrentIdentity {

@@ -57,7 +57,7 @@ use super::Settings;
 use super::error::Error;
 use super::model::Timestamp;
 use crate::database::{self, ConnectOptions, Database, OtherTables};
-pub(super) use crate::database::{Dialect, FromRow, OpenError, Sql, Tx};
+pub(super) use crate::database::{Dialect, FirstRead, FromRow, OpenError, Sql, Tx};
 
 /// The open database.
 pub(super) type Store = Database<Error>;

@@ -3,7 +3,7 @@
 use super::column_list::{self, Columns, json_list};
 use super::numbered::Numbered;
 use super::users::optional_time;
-use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
+use crate::database::{DatabaseError, FromRow, Row, Sql, Subject, Tx};
 use crate::directory::access::{scope_name, scopes_from_stored, stored_scopes};
 use crate::directory::error::Error;
 use crate::directory::model::{
@@ -138,6 +138,9 @@ impl NewToken {
     }
 }
 
+/// New tokens, as what a `FirstRead` may depend on: none does.
+const NEW: Subject = Subject(-1);
+
 impl Tx<'_> {
     /// Returns the token of an id.
     pub(in crate::directory) fn token(&self, id: TokenId) -> Result<Option<Token>, Error> {
@@ -167,7 +170,7 @@ impl Tx<'_> {
             " RETURNING id, user_id, name, kind, prefix, last_four, created_at, expires_at, revoked_at, last_used_at, \
              made_by, root, scopes, read_only, allowed_networks, amr",
         );
-        let new: Option<Token> = self.first(&sql)?;
+        let new: Option<Token> = self.first_about(NEW, &sql)?;
         Ok(new.ok_or_else(|| DatabaseError::corrupt("new token"))?)
     }
 

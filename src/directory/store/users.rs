@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::numbered::Numbered;
-use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx, Value};
+use super::permissions;
+use crate::database::{DatabaseError, Dialect, FirstRead, FromRow, Row, Sql, Subject, Tx, Value};
 use crate::directory::error::Error;
 use crate::directory::model::{
     FieldValue, GroupId, PermissionId, Timestamp, User, UserId, UserKey, UserState, fold, user_fields,
@@ -119,6 +120,29 @@ pub(in crate::directory) fn find(key: &UserKey) -> Sql {
 /// Selects the same with the codes of its own permissions.
 fn find_state(key: &UserKey) -> Sql {
     of_key(key, concat!("SELECT ", columns!(), ", ", own_codes!(), " FROM users u WHERE u."))
+}
+
+/// Returns the same as a read that a change begins with. Not of a user who is called by a name, which another may get before.
+pub(in crate::directory) fn first_read_of_state(key: &UserKey) -> Option<FirstRead> {
+    id_of(key).map(|id| FirstRead { sql: find_state(key), subject: subject(id) })
+}
+
+/// Returns the reads of a user, and of what it holds, that a change begins with.
+pub(in crate::directory) fn first_reads_of_holder(key: &UserKey) -> Vec<FirstRead> {
+    let Some(id) = id_of(key) else { return Vec::new() };
+    [find(key), permissions::held(id)].map(|sql| FirstRead { sql, subject: subject(id) }).into()
+}
+
+fn id_of(key: &UserKey) -> Option<UserId> {
+    match key {
+        UserKey::Id(id) => Some(*id),
+        UserKey::Name(_) => None,
+    }
+}
+
+/// The row of a user, as what a [`FirstRead`] depends on. Ids begin at 1.
+pub(in crate::directory) fn subject(id: UserId) -> Subject {
+    Subject(id.get())
 }
 
 fn of_key(key: &UserKey, select: &'static str) -> Sql {
@@ -309,7 +333,7 @@ impl Tx<'_> {
             sql.push(", ").push(name).push(" = ").push_arg(value);
         }
         sql.push(" WHERE id = ").push_arg(user.id);
-        Ok(self.send(sql)?)
+        Ok(self.send_about(subject(user.id), sql)?)
     }
 
     /// Writes the search key, which contains the id: a new row has one only after the insert.
