@@ -37,10 +37,10 @@ impl CallFault {
             if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
                 return Self::Failed(tls_fault(tls));
             }
-            if let Some(error) = inner.downcast_ref::<reqwest::Error>() {
-                if error.is_timeout() {
-                    return Self::Silent(limit);
-                }
+            if let Some(error) = inner.downcast_ref::<reqwest::Error>()
+                && error.is_timeout()
+            {
+                return Self::Silent(limit);
             }
             // The source of such an error is not the error that is inside it.
             let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
