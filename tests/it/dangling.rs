@@ -92,29 +92,6 @@ both! {
 }
 
 both! {
-    /// An operator's own SQL can insert rows with ids of its choice. On PostgreSQL that leaves the sequence behind them.
-    async fn new_users_and_groups_get_ids_above_those_of_own_sql(backend: Backend) {
-        let database = Database::new(backend).await;
-        for id in 1..=3 {
-            let names = format!("{id}, 'own{id}', 'own{id}'");
-            database.sql(&format!(
-                "INSERT INTO users (id, username, username_key, email_key, first_name, last_name, password, is_active, is_staff, is_admin, created_at, updated_at, search_key) \
-                 VALUES ({names}, '', '', '', '!', TRUE, FALSE, FALSE, 0, 0, ''); \
-                 INSERT INTO groups (id, name, name_key, notes, created_at, updated_at, search_key) VALUES ({names}, '', 0, 0, '')"
-            )).await;
-        }
-        for (id, name) in [(4, "ann"), (5, "bob")] {
-            works(&database, &["user", "add", name]);
-            works(&database, &["group", "add", name]);
-            for table in ["users", "groups"] {
-                let name_of = if table == "users" { "username" } else { "name" };
-                assert_eq!(database.number(&format!("SELECT id FROM {table} WHERE {name_of} = '{name}'")).await, id);
-            }
-        }
-    }
-}
-
-both! {
     /// Guards against a deleted group of a file that gets the id of a group which was purged here, with a member in the bin.
     async fn a_purged_group_leaves_no_id_in_the_bin(backend: Backend) {
         let database = Database::new(backend).await;

@@ -109,12 +109,14 @@ impl Tx<'_> {
         made_here: bool,
     ) -> Result<GroupId, Error> {
         let given = id.map_or(0, GroupId::get);
-        let id = if id.is_some() { given } else { self.unused_id("groups")? };
-        let sql = Sql::new(
-            "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key, made_here, id) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        let id = if id.is_some() { Some(given) } else { self.next_id("groups")? };
+        let (column, parameter) = if id.is_some() { (", id", ", $8") } else { ("", "") };
+        let mut sql = Sql::new(
+            "INSERT INTO groups (name, name_key, notes, created_at, updated_at, search_key, made_here",
         );
-        let sql = written(sql, group).bind(made_here).bind(id);
+        sql.push(column).push(") VALUES ($1, $2, $3, $4, $5, $6, $7").push(parameter).push(") RETURNING id");
+        let sql = written(sql, group).bind(made_here);
+        let sql = if let Some(id) = id { sql.bind(id) } else { sql };
         let new: Option<i64> = self.insert_with_ids("groups", given, || Ok(self.first(&sql)?))?;
         let id = new.and_then(|id| GroupId::try_from(id).ok());
         Ok(id.ok_or_else(|| DatabaseError::corrupt("new group id"))?)

@@ -303,11 +303,11 @@ impl Tx<'_> {
         made_here: bool,
     ) -> Result<UserId, Error> {
         let given = id.map_or(0, UserId::get);
-        let id = if id.is_some() { given } else { self.unused_id("users")? };
+        let id = if id.is_some() { Some(given) } else { self.next_id("users")? };
         let mut columns = written(user, None);
         columns.push(("password", hash.into()));
         columns.push(("made_here", made_here.into()));
-        columns.push(("id", id.into()));
+        columns.extend(id.map(|id| ("id", id.into())));
         let mut sql = Sql::new("INSERT INTO users (updated_at");
         for (name, _) in &columns {
             sql.push(", ").push(name);
