@@ -1,6 +1,7 @@
 //! What the time of an answer says about a number: nothing. A thousand requests for each kind of number, in turn, so that a slow
 //! moment of the machine meets all kinds alike.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -13,7 +14,7 @@ use crate::support::site::{imported, operator};
 use crate::support::{Backend, Site, both};
 
 pub const EACH: usize = 1_000;
-pub const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 const KINDS: [&str; 5] = ["unknown", "active", "inactive", "admin", "stopped"];
 
 fn number(kind: usize, at: usize) -> String {
@@ -58,7 +59,15 @@ async fn times(site: &Site, is_check: bool) -> Vec<Vec<Duration>> {
             (kind, begun.elapsed())
         }
     });
-    let mut times = vec![Vec::new(); KINDS.len()];
+    by_kind(KINDS.len(), requests).await
+}
+
+/// Runs requests, a few at once. Each returns its kind and the time that it took.
+pub async fn by_kind(
+    kinds: usize,
+    requests: impl Iterator<Item = impl Future<Output = (usize, Duration)>>,
+) -> Vec<Vec<Duration>> {
+    let mut times = vec![Vec::new(); kinds];
     let mut done = stream::iter(requests).buffered(AT_ONCE);
     while let Some((kind, time)) = done.next().await {
         times[kind].push(time);
@@ -66,8 +75,20 @@ async fn times(site: &Site, is_check: bool) -> Vec<Vec<Duration>> {
     times
 }
 
+/// Fails if the times of one kind differ from those of the first.
+pub fn check_alike(times: &[Vec<Duration>], kinds: &[&str], what: &str) {
+    for (kind, name) in kinds.iter().enumerate().skip(1) {
+        let share = shorter(&times[0], &times[kind]);
+        assert!(
+            (0.44..=0.56).contains(&share),
+            "{what}: {share} of the times of {} are shorter than those of {name}",
+            kinds[0]
+        );
+    }
+}
+
 /// How often a time of the first kind is shorter than one of the second: 0.5 if neither says anything (Mann and Whitney's U).
-pub fn shorter(first: &[Duration], second: &[Duration]) -> f64 {
+fn shorter(first: &[Duration], second: &[Duration]) -> f64 {
     let mut all: Vec<_> =
         first.iter().map(|time| (time, true)).chain(second.iter().map(|time| (time, false))).collect();
     all.sort();
@@ -95,11 +116,8 @@ both! {
             }
         });
         for is_check in [false, true] {
-            let times = times(&site, is_check).await;
-            for (kind, name) in KINDS.into_iter().enumerate().skip(1) {
-                let share = shorter(&times[0], &times[kind]);
-                assert!((0.44..=0.56).contains(&share), "{share} of the times of unknown numbers are shorter than those of {name}");
-            }
+            let what = if is_check { "a code is checked" } else { "a code is asked for" };
+            check_alike(&times(&site, is_check).await, &KINDS, what);
         }
         job.abort();
         let sent = site.database.number("SELECT count(*) FROM sign_in_codes WHERE sent_at IS NOT NULL").await;

@@ -3,13 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
 use serde_json::{Value, json};
 use wardroom::directory::model::{AttemptResult, User};
 use wardroom::directory::transfer::seed::{SeedRows, SeedUser};
 
-use crate::codes_times::{AT_ONCE, EACH, shorter};
+use crate::codes_times::{EACH, by_kind, check_alike};
 use crate::links::with_mail;
 use crate::support::site::{imported, operator};
 use crate::support::{Backend, Site, both};
@@ -75,12 +73,7 @@ async fn times(site: &Site, path: &str, body: impl Fn(usize, usize) -> Value) ->
             (kind, taken)
         }
     });
-    let mut times = vec![Vec::new(); KINDS.len()];
-    let mut done = stream::iter(requests).buffered(AT_ONCE);
-    while let Some((kind, time)) = done.next().await {
-        times[kind].push(time);
-    }
-    times
+    by_kind(KINDS.len(), requests).await
 }
 
 both! {
@@ -112,11 +105,7 @@ both! {
             ("/admin/forgot", "account", ""),
         ] {
             let body = |kind, at| json!({ field: format!("{}{ending}", name(kind, at)) });
-            let times = times(&site, path, body).await;
-            for (kind, about) in KINDS.into_iter().enumerate().skip(1) {
-                let share = shorter(&times[0], &times[kind]);
-                assert!((0.44..=0.56).contains(&share), "{path}, {field}: {share} of the times of unknown accounts are shorter than those of {about}");
-            }
+            check_alike(&times(&site, path, body).await, &KINDS, &format!("{path}, {field}"));
         }
         job.abort();
         let sent = site.database.number("SELECT count(DISTINCT user_id) FROM links").await;
