@@ -116,14 +116,22 @@ class Process:
     def cpu(self):
         """User and system time so far, in seconds."""
         user = system = 0
-        for pid in self.family():
-            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+        for text in self.about("stat"):
+            fields = text.rsplit(")", 1)[1].split()
             user, system = user + int(fields[11]), system + int(fields[12])
         return user / TICK, system / TICK
 
     def memory(self):
         """Resident bytes."""
-        return sum(int(open(f"/proc/{pid}/statm").read().split()[1]) * PAGE for pid in self.family())
+        return sum(int(text.split()[1]) * PAGE for text in self.about("statm"))
+
+    def about(self, file):
+        """What the system says of each process of the family. One that ends meanwhile, such as a worker of autovacuum, is left out."""
+        for pid in self.family():
+            try:
+                yield open(f"/proc/{pid}/{file}").read()
+            except (FileNotFoundError, ProcessLookupError):
+                pass
 
     def stop(self):
         try:

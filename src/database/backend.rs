@@ -73,11 +73,12 @@ impl ConnectOptions {
 pub(crate) enum Backend {
     /// Lists have readers of their own, so that each number can be limited separately.
     Sqlite { readers: Arc<Readers>, list_readers: Arc<Readers>, directory: PathBuf, timeout: Duration },
-    /// `priority` is for reads that every request waits for: lists cannot take its connections. `long` is for
-    /// snapshots, which may keep their connections for hours.
+    /// `points` is for look-ups, which never wait for a list. `priority` is for reads that every request waits for. `long` is
+    /// for snapshots, which may keep their connections for hours.
     Postgres {
         server: Arc<PostgresServer>,
-        pool: ReadPool,
+        lists: ReadPool,
+        points: ReadPool,
         priority: ReadPool,
         long: Pool,
         runtime: Handle,
@@ -103,13 +104,14 @@ impl Backend {
             Location::Postgres(url) => {
                 let server = Arc::new(PostgresServer::new(url)?);
                 server.watch_hosts();
-                // Lists take at most half of these connections, so that a look-up never waits for a list.
-                let pool = ReadPool::new(&server, connections.max(2), timeout)?;
+                let lists = ReadPool::new(&server, max_lists(connections), timeout)?;
+                let looks = connections.saturating_sub(max_lists(connections)).max(1);
+                let points = ReadPool::with_index_scans(&server, looks, timeout)?;
                 let priority =
                     ReadPool::with_index_scans(&server, PRIORITY_CONNECTIONS, timeout.min(PRIORITY_TIMEOUT))?;
                 let long = server.pool(MAX_SNAPSHOTS, LONG_READ_TIMEOUT)?;
                 let runtime = Handle::current();
-                Ok(Self::Postgres { server, pool, priority, long, runtime, timeout })
+                Ok(Self::Postgres { server, lists, points, priority, long, runtime, timeout })
             }
         }
     }

@@ -158,7 +158,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
             Backend::Sqlite { list_readers, timeout, .. } => {
                 Ok(list(Arc::clone(list_readers), sql, permit, Instant::now() + *timeout).await?)
             }
-            Backend::Postgres { pool, .. } => Ok(pool.read_long(&sql, permit).await?),
+            Backend::Postgres { lists, .. } => Ok(lists.read_long(&sql, permit).await?),
         }
     }
 
@@ -182,7 +182,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
         self.reads.inc();
         match &self.backend {
             Backend::Sqlite { readers, .. } => Ok(readers.all(&sql)?),
-            Backend::Postgres { pool, .. } => Ok(pool.read(&sql).await?),
+            Backend::Postgres { points, .. } => Ok(points.read(&sql).await?),
         }
     }
 

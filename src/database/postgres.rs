@@ -37,9 +37,28 @@ pub(crate) async fn all<T: FromRow>(
     sql: &Sql,
     deadline: Instant,
 ) -> Result<Vec<T>, DatabaseError> {
-    let statement = prepare(client, sql, deadline).await?;
-    let rows = before(deadline, client.query(&statement, &parameters(sql.args()))).await?;
+    let typed: Option<Vec<_>> = if sql.is_composed() { sql.args().iter().map(typed).collect() } else { None };
+    let rows = match typed {
+        // One message instead of two: it is not prepared first, to learn the types of its parameters.
+        Some(args) => before(deadline, client.query_typed(sql.text(), &args)).await?,
+        None => {
+            let statement = prepare(client, sql, deadline).await?;
+            before(deadline, client.query(&statement, &parameters(sql.args()))).await?
+        }
+    };
     rows.iter().map(|row| T::from_row(&mut Row::postgres(row))).collect()
+}
+
+/// Returns a parameter with the type that the server would infer for it; `None` for null, which has none of its own.
+fn typed(value: &Value) -> Option<(&(dyn ToSql + Sync), Type)> {
+    let of = match value {
+        Value::Null => return None,
+        Value::Bool(_) => Type::BOOL,
+        Value::Int(_) => Type::INT8,
+        Value::Text(_) => Type::TEXT,
+        Value::Bytes(_) => Type::BYTEA,
+    };
+    Some((value, of))
 }
 
 /// Sends statements together and reads all their rows.

@@ -77,6 +77,13 @@ impl Sql {
         Self { composed: true, ..Self::new(text) }
     }
 
+    /// Keeps a composed statement prepared after all. For statements that have few forms, and whose best plan is the same
+    /// whatever the values are.
+    pub(crate) fn kept(mut self) -> Self {
+        self.composed = false;
+        self
+    }
+
     /// Puts `text` in front of the statement. It must not contain parameters.
     pub(crate) fn with_prefix(mut self, text: &'static str) -> Self {
         self.text.to_mut().insert_str(0, text);

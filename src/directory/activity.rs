@@ -13,7 +13,9 @@ use super::model::{
     User, UserId,
 };
 use super::store::activity::{ServersOfVersion, StoredActivity};
+pub use super::store::token_list::NOTED_MAX;
 use super::store::token_list::NotedToken;
+pub use super::store::users::SEEN_MAX;
 use super::store::{Dialect, activity, token_list, users};
 use super::tokens;
 
@@ -111,19 +113,19 @@ impl Directory {
         Ok(known.collect())
     }
 
-    /// Returns users who used a token in the last minutes, the latest first, at most `limit`.
-    pub async fn users_online(&self, actor: &Actor, limit: u32) -> Result<Vec<User>, Error> {
+    /// Returns users who used a token in the last minutes, the latest first, at most [`SEEN_MAX`].
+    pub async fn users_online(&self, actor: &Actor) -> Result<Vec<User>, Error> {
         authorize(actor, Action::ReadUsers)?;
         let since = self.clock.now().saturating_sub(ONLINE_FOR);
-        self.store.all(users::seen_since(since, limit)).await
+        self.store.all(users::seen_since(since)).await
     }
 
-    /// Returns tokens that need a person, at most `limit` of each sort. Sign-ins are none of them.
-    pub async fn tokens_of_note(&self, actor: &Actor, limit: u32) -> Result<TokensOfNote, Error> {
+    /// Returns tokens that need a person, at most [`NOTED_MAX`] of each sort. Sign-ins are none of them.
+    pub async fn tokens_of_note(&self, actor: &Actor) -> Result<TokensOfNote, Error> {
         authorize(actor, Action::ReadAllTokens)?;
         let (now, hidden) = (self.clock.now(), tokens::unreadable_owner(actor));
         let until = now.plus(ENDS_SOON).unwrap_or(Timestamp::LAST);
-        let sql = token_list::of_note((now, until), now.saturating_sub(UNUSED_FOR), hidden, limit);
+        let sql = token_list::of_note((now, until), now.saturating_sub(UNUSED_FOR), hidden);
         let mut found = TokensOfNote::default();
         for NotedToken { is_ending, mut listed } in self.store.all(sql).await? {
             tokens::name_owner(actor, &mut listed);
@@ -145,8 +147,8 @@ impl Directory {
         let now = self.clock.now();
         let until = now.plus(ENDS_SOON).unwrap_or(Timestamp::LAST);
         let statements = [
-            ("users online", users::seen_since(now.saturating_sub(ONLINE_FOR), 7)),
-            ("tokens of note", token_list::of_note((now, until), now.saturating_sub(UNUSED_FOR), None, 5)),
+            ("users online", users::seen_since(now.saturating_sub(ONLINE_FOR))),
+            ("tokens of note", token_list::of_note((now, until), now.saturating_sub(UNUSED_FOR), None)),
             ("activity by the hour", activity::since(ActivitySpan::Hour, ActivitySpan::Hour.start(now))),
             ("activity by the day", activity::since(ActivitySpan::Day, ActivitySpan::Day.start(now))),
             ("members of a group", users::members(group, None, 51)),

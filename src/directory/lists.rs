@@ -83,7 +83,7 @@ impl Directory {
         if ids.is_empty() || authorize(actor, Action::ReadGroups).is_err() {
             return Ok(BTreeMap::new());
         }
-        let named: Vec<GroupName> = self.store.all(groups::names(ids)).await?;
+        let named: Vec<GroupName> = self.store.point_read(groups::names(self.store.dialect(), ids)).await?;
         Ok(named.into_iter().map(|group| (group.id, group.name)).collect())
     }
 

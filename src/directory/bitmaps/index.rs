@@ -227,7 +227,7 @@ impl UserIndex {
         now: i64,
     ) -> Option<SelectedUsers> {
         let (mut with, mut without, mut union) = (Vec::new(), Vec::new(), None);
-        if filters.username.is_some() || filters.email.is_some() || filters.mobile_number.is_some() {
+        if filters.is_exact() {
             return None;
         }
         let ranges = [filters.created, filters.updated, filters.last_login];

@@ -14,7 +14,7 @@ use crate::directory::model::{
 pub type TokenQuery = Query<TokenFilters, TokenColumn>;
 
 /// The filters of tokens. All that are given must hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenFilters {
     /// With these ids.
     pub id: NumberRange,
@@ -59,7 +59,7 @@ pub struct TokenFilters {
 }
 
 /// Tokens of a kind that were last used at this time or earlier have ended; `None` for a kind that may go unused.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IdleSince {
     /// Tokens of sign-ins.
     pub sign_in: Option<Timestamp>,

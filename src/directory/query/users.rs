@@ -14,7 +14,7 @@ const EXACT_MAX: usize = 254;
 pub type UserQuery = Query<UserFilters, UserColumn>;
 
 /// The filters of users. All that are given must hold.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserFilters {
     /// With these ids.
     pub id: NumberRange,
@@ -156,6 +156,11 @@ impl UserQuery {
 }
 
 impl UserFilters {
+    /// Whether a filter names at most a few users.
+    pub(in crate::directory) fn is_exact(&self) -> bool {
+        self.username.is_some() || self.email.is_some() || self.mobile_number.is_some()
+    }
+
     fn read(given: &mut Parameters<'_>) -> Self {
         Self {
             id: NumberRange::read(given, ["id_min", "id_max"]),

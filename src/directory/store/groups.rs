@@ -1,6 +1,6 @@
 //! Statements about groups and their members.
 
-use crate::database::{DatabaseError, FromRow, Row, Sql, Tx};
+use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql, Tx};
 use crate::directory::error::Error;
 use crate::directory::model::{Group, GroupId, GroupKey, PermissionId, UserId, fold};
 
@@ -74,14 +74,18 @@ impl FromRow for GroupName {
     }
 }
 
-/// Selects the names of these groups, of which there is at least one.
-pub(in crate::directory) fn names(ids: &[GroupId]) -> Sql {
-    let mut sql = Sql::composed("SELECT id, name FROM groups WHERE id IN (");
-    for (place, id) in ids.iter().enumerate() {
-        sql.push(if place == 0 { "" } else { ", " }).push_arg(*id);
-    }
-    sql.push(")");
-    sql
+/// Selects the names of these groups. Its text is the same for any number of them, so it stays prepared.
+pub(in crate::directory) fn names(dialect: Dialect, ids: &[GroupId]) -> Sql {
+    let text = match dialect {
+        Dialect::Sqlite => {
+            "SELECT id, name FROM groups WHERE id IN (SELECT value FROM json_each('[' || $1 || ']'))"
+        }
+        Dialect::Postgres => {
+            "SELECT id, name FROM groups WHERE id = ANY (CAST(string_to_array($1, ',') AS BIGINT[]))"
+        }
+    };
+    let ids: Vec<String> = ids.iter().map(|id| id.get().to_string()).collect();
+    Sql::new(text).bind(ids.join(","))
 }
 
 impl Tx<'_> {

@@ -37,6 +37,21 @@ enum Beyond<C> {
     Null(C),
 }
 
+/// The usual limits of pages, and one row more, in SQL. With another limit, the number is a parameter.
+const USUAL_LIMITS: [(i64, &str); 3] = [(11, " LIMIT 11"), (51, " LIMIT 51"), (101, " LIMIT 101")];
+
+fn usual_limit(limit: i64) -> Option<&'static str> {
+    USUAL_LIMITS.iter().find(|(usual, _)| *usual == limit).map(|(_, text)| *text)
+}
+
+/// Adds the limit. PostgreSQL plans a statement anew each time if its limit is a parameter: a plan for any limit suits none.
+fn push_limit(sql: &mut Sql, limit: i64) {
+    match usual_limit(limit) {
+        Some(text) => sql.push(text),
+        None => sql.push(" LIMIT ").push_arg(limit),
+    };
+}
+
 /// Selects the rows of a page, and one more if there is one, nearest to the beginning of the page first.
 ///
 /// The ids are found first and their rows read afterwards, so rows that an offset skips are not read.
@@ -61,7 +76,7 @@ pub(super) fn page<F, C: Column>(
             piece.push(shape, &mut sql);
         }
         order(shape, &mut sql, sorted, backward);
-        sql.push(" LIMIT ").push_arg(limit);
+        push_limit(&mut sql, limit);
         if let Some(offset) = offset.filter(|offset| *offset > 0) {
             sql.push(" OFFSET ").push_arg(i64::try_from(offset).unwrap_or(i64::MAX));
         }
@@ -70,8 +85,16 @@ pub(super) fn page<F, C: Column>(
     // SQLite runs a CROSS JOIN from left to right: the ids come first, whatever the planner estimates.
     sql.push(") page CROSS JOIN ").push(shape.from).push(" WHERE ").push(shape.on_page);
     order(shape, &mut sql, sorted, backward);
-    sql.push(" LIMIT ").push_arg(limit);
+    push_limit(&mut sql, limit);
     sql
+}
+
+/// Whether a page is in the order of the ids, of a usual length, and not beyond an offset. Without filters, its statement has few
+/// forms and may stay prepared.
+pub(super) fn is_usual<F, C: Column>(query: &Query<F, C>) -> bool {
+    let is_by_ids = matches!(query.order.columns(), [only] if only.column == C::ID);
+    let has_offset = matches!(query.paging.start, PageStart::Offset(offset) if offset > 0);
+    is_by_ids && !has_offset && usual_limit(i64::from(query.paging.limit) + 1).is_some()
 }
 
 /// Counts the rows that pass the filters.

@@ -81,13 +81,16 @@ impl FromRow for NotedToken {
     }
 }
 
+/// The most tokens of each sort that [`of_note`] selects. The number is part of the statement: for a parameter, PostgreSQL would
+/// plan it anew each time, which takes longer than running it.
+pub const NOTED_MAX: usize = 5;
+
 /// Selects tokens that end in the range of time `ending`, the first one first, and tokens that were made before `unused` and
-/// never used, the oldest first: at most `limit` of each, and none of one user.
+/// never used, the oldest first: at most [`NOTED_MAX`] of each, and none of one user.
 pub(in crate::directory) fn of_note(
     ending: (Timestamp, Timestamp),
     unused: Timestamp,
     hidden: Option<UserId>,
-    limit: u32,
 ) -> Sql {
     Sql::new(concat!(
         "SELECT * FROM (SELECT CAST(1 AS BIGINT) AS is_ending, ",
@@ -95,24 +98,30 @@ pub(in crate::directory) fn of_note(
         " AS owner FROM tokens t WHERE ",
         lasting!(),
         " AND t.expires_at IS NOT NULL AND t.expires_at > $1 AND t.expires_at <= $2 AND t.user_id <> $4 \
-         ORDER BY t.expires_at, t.id LIMIT $5) AS ending \
+         ORDER BY t.expires_at, t.id LIMIT 5) AS ending \
          UNION ALL SELECT * FROM (SELECT CAST(0 AS BIGINT) AS is_ending, ",
         row!(),
         " AS owner FROM tokens t WHERE ",
         lasting!(),
         " AND t.last_used_at IS NULL AND t.created_at <= $3 AND (t.expires_at IS NULL OR t.expires_at > $1) \
-         AND t.user_id <> $4 ORDER BY t.created_at, t.id LIMIT $5) AS unused"
+         AND t.user_id <> $4 ORDER BY t.created_at, t.id LIMIT 5) AS unused"
     ))
     .bind(ending.0)
     .bind(ending.1)
     .bind(unused)
     .bind(hidden.map_or(0, UserId::get))
-    .bind(i64::from(limit))
 }
 
 /// Selects the tokens of a page, and one more if there is one.
 pub(in crate::directory) fn page(query: &TokenQuery, now: Timestamp) -> Sql {
-    paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, now))
+    let sql = paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, now));
+    if has_few_forms(&query.filters) && paging::is_usual(query) { sql.kept() } else { sql }
+}
+
+/// Whether there are no filters, or only those that the page of a user has.
+fn has_few_forms(filters: &TokenFilters) -> bool {
+    let &TokenFilters { user, not_of, state, idle, .. } = filters;
+    *filters == TokenFilters { user, not_of, state, idle, ..TokenFilters::default() }
 }
 
 /// Counts the tokens that pass the filters.

@@ -14,7 +14,7 @@ use crate::directory::query::{Terms, UserColumn, UserFilters, UserQuery};
 const SHAPE: Shape<UserColumn> =
     Shape { row: columns!(), from: "users u", id: "u.id", on_page: "u.id = page.id", column };
 
-/// The same for users that are named by their ids. SQLite reads them by nothing else.
+/// The same for users that are named by their ids or an exact filter. SQLite reads them by nothing else.
 const AMONG: Shape<UserColumn> = Shape { column: bare_column, ..SHAPE };
 
 /// How a page is read.
@@ -74,12 +74,12 @@ fn column(column: UserColumn) -> &'static str {
 
 /// Selects the users of a page, and one more if there is one.
 pub(in crate::directory) fn page(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
-    paging::page(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
+    page_by(dialect, query, now, &Reading::Planned)
 }
 
 /// Counts the users that pass the filters.
 pub(in crate::directory) fn count(dialect: Dialect, query: &UserQuery, now: Timestamp) -> Sql {
-    paging::count(&SHAPE, query, |sql, filters| narrow(sql, dialect, filters, &query.terms, now))
+    count_by(dialect, query, now, &Reading::Planned)
 }
 
 /// Selects the users of a page, and one more if there is one, in the given way.
@@ -89,9 +89,11 @@ pub(in crate::directory) fn page_by(
     now: Timestamp,
     reading: &Reading,
 ) -> Sql {
-    let shape =
-        if dialect == Dialect::Sqlite && matches!(reading, Reading::Among(_)) { &AMONG } else { &SHAPE };
-    paging::page(shape, query, |sql, _| narrow_by(sql, dialect, query, now, reading))
+    let is_named = matches!(reading, Reading::Among(_)) || query.filters.is_exact();
+    let shape = if dialect == Dialect::Sqlite && is_named { &AMONG } else { &SHAPE };
+    let sql = paging::page(shape, query, |sql, _| narrow_by(sql, dialect, query, now, reading));
+    let is_everyone = query.filters == UserFilters::default() && query.terms.iter().next().is_none();
+    if is_everyone && paging::is_usual(query) { sql.kept() } else { sql }
 }
 
 /// Counts the users that pass the filters, in the given way.
@@ -124,11 +126,13 @@ fn narrow_by(sql: &mut Sql, dialect: Dialect, query: &UserQuery, now: Timestamp,
     if let Reading::Among(chosen) = reading {
         among(sql, dialect, chosen);
     }
-    match (dialect, reading) {
-        (_, Reading::Planned) => narrow(sql, dialect, &query.filters, &query.terms, now),
-        // Its planner compares the ways itself; it gets no list of candidates beside them.
-        (Dialect::Postgres, _) => narrow(sql, dialect, &query.filters, &query.terms, now),
-        (Dialect::Sqlite, _) => {
+    // PostgreSQL's planner compares the ways itself; it gets no list of candidates beside them. SQLite's could read all members
+    // of a group instead of the one user with a name.
+    let is_planned = matches!(reading, Reading::Planned) && !query.filters.is_exact();
+    match dialect {
+        Dialect::Sqlite if is_planned => narrow(sql, dialect, &query.filters, &query.terms, now),
+        Dialect::Postgres => narrow(sql, dialect, &query.filters, &query.terms, now),
+        Dialect::Sqlite => {
             check(sql, &query.filters, &query.terms, now);
             if matches!(reading, Reading::Searched) {
                 candidates(sql, &query.terms);

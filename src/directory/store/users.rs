@@ -180,14 +180,17 @@ pub(in crate::directory) fn with_permission(
     sql.bind(permission).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
 }
 
-/// Selects the users who were seen since a time, the latest first.
-pub(in crate::directory) fn seen_since(since: Timestamp, limit: u32) -> Sql {
-    let sql = Sql::new(concat!(
+/// The most users that [`seen_since`] selects. The number is part of the statement, so that PostgreSQL keeps its plan.
+pub const SEEN_MAX: usize = 7;
+
+/// Selects the users who were seen since a time, the latest first, at most [`SEEN_MAX`].
+pub(in crate::directory) fn seen_since(since: Timestamp) -> Sql {
+    Sql::new(concat!(
         "SELECT ",
         columns!(),
-        " FROM users u WHERE u.last_seen_at >= $1 ORDER BY u.last_seen_at DESC, u.id DESC LIMIT $2"
-    ));
-    sql.bind(since).bind(i64::from(limit))
+        " FROM users u WHERE u.last_seen_at >= $1 ORDER BY u.last_seen_at DESC, u.id DESC LIMIT 7"
+    ))
+    .bind(since)
 }
 
 /// Selects the users of these ids, of which there is at least one, ordered by id.

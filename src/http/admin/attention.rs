@@ -8,13 +8,13 @@ use super::visit::Visit;
 use super::words::{When, bytes_in_words};
 use crate::directory::Directory;
 use crate::directory::access::{ReadAudit, ReadTokens, holds_permission};
-use crate::directory::activity::{ENDS_SOON, TokensOfNote};
+use crate::directory::activity::{ENDS_SOON, NOTED_MAX, TokensOfNote};
 use crate::directory::model::{AuditFilter, ListedToken, RecordedEvent, Timestamp};
 use crate::http::app::App;
 use crate::http::error::ApiError;
 
 /// Tokens of each sort that are shown.
-const TOKENS: usize = 4;
+const TOKENS: usize = NOTED_MAX - 1;
 /// Failed sign-ins that are looked at.
 const REFUSED_MAX: usize = 100;
 /// Users whose failed sign-ins are shown.
@@ -61,9 +61,8 @@ impl Attention {
         visit: &Visit,
         charts: Option<&Charts>,
     ) -> Result<Self, ApiError> {
-        let limit = u32::try_from(TOKENS + 1).unwrap_or(u32::MAX);
         let tokens = match holds_permission::<ReadTokens>(&visit.identity) {
-            true => directory.tokens_of_note(&visit.actor, limit).await?,
+            true => directory.tokens_of_note(&visit.actor).await?,
             false => TokensOfNote::default(),
         };
         let mut refused = Vec::new();

@@ -15,6 +15,7 @@ use super::visit::Visit;
 use super::words::{Face, When, bytes_in_words, date_in_words, display_name};
 use crate::directory::Directory;
 use crate::directory::access::{ReadAudit, ReadTokens, ReadUsers, holds_permission};
+use crate::directory::activity::SEEN_MAX;
 use crate::directory::model::{AuditFilter, Timestamp, User, ValidationErrors, Violation};
 use crate::http::app::App;
 use crate::http::error::ApiError;
@@ -24,7 +25,7 @@ use crate::telemetry::Statistics;
 const EVENTS: usize = 6;
 const EVENTS_READ: u32 = 50;
 /// Users that the page shows.
-const PEOPLE: usize = 6;
+const PEOPLE: usize = SEEN_MAX - 1;
 
 #[derive(Template)]
 #[template(path = "admin/overview.html")]
@@ -111,8 +112,7 @@ async fn people(directory: &Directory, visit: &Visit) -> Result<Option<OnlinePeo
     if !holds_permission::<ReadUsers>(&visit.identity) {
         return Ok(None);
     }
-    let limit = u32::try_from(PEOPLE + 1).unwrap_or(u32::MAX);
-    let found = directory.users_online(&visit.actor, limit).await?;
+    let found = directory.users_online(&visit.actor).await?;
     let more = found.len() > PEOPLE;
     let shown = found.iter().take(PEOPLE).map(|user| OnlinePerson::new(user, visit.request.now)).collect();
     Ok(Some(OnlinePeople { shown, more }))
