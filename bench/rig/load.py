@@ -38,14 +38,12 @@ end
 """
 
 
-def prepare(tokens, pause=0):
-    """Writes the script. Each connection pauses so many milliseconds between an answer and its next request."""
+def prepare(tokens):
     PLACE.mkdir(parents=True, exist_ok=True)
     keys = PLACE / f"keys-{tokens}"
     keys.write_text("".join(f"{key_of(number)}\n" for number in range(1, tokens + 1)))
-    script = PLACE / f"load-{pause}.lua"
-    pausing = f"delay = function() return {pause} end\n" if pause else ""
-    script.write_text(SCRIPT.replace("KEYS", str(keys)) + pausing)
+    script = PLACE / "load.lua"
+    script.write_text(SCRIPT.replace("KEYS", str(keys)))
     return script
 
 

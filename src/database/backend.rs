@@ -106,9 +106,9 @@ impl Backend {
                 server.watch_hosts();
                 let lists = ReadPool::new(&server, max_lists(connections), timeout)?;
                 let looks = connections.saturating_sub(max_lists(connections)).max(1);
-                let points = ReadPool::with_index_scans(&server, looks, timeout)?;
+                let points = ReadPool::for_look_ups(&server, looks, timeout)?;
                 let priority =
-                    ReadPool::with_index_scans(&server, PRIORITY_CONNECTIONS, timeout.min(PRIORITY_TIMEOUT))?;
+                    ReadPool::for_look_ups(&server, PRIORITY_CONNECTIONS, timeout.min(PRIORITY_TIMEOUT))?;
                 let long = server.pool(MAX_SNAPSHOTS, LONG_READ_TIMEOUT)?;
                 let runtime = Handle::current();
                 Ok(Self::Postgres { server, lists, points, priority, long, runtime, timeout })

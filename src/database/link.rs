@@ -87,7 +87,7 @@ impl Link {
     ) -> Result<Self, DatabaseError> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| DatabaseError::Broken(error.into()))?;
-        let pool = server.index_scan_pool(1, timeout).map_err(|error| DatabaseError::Broken(error.into()))?;
+        let pool = server.pool_of_writes(timeout).map_err(|error| DatabaseError::Broken(error.into()))?;
         let client = runtime.block_on(async {
             postgres::before(Instant::now() + connecting, async {
                 server.find_schema(timeout).await?;

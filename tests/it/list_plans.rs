@@ -104,7 +104,9 @@ fn serves(backend: Backend, index: &str, plan: &str) -> bool {
             (Backend::Postgres, "pkey") => has(&["users_pkey".to_owned()]),
             // Two indexes have the numbers, and only those of users who have one.
             (Backend::Postgres, "users_mobile_number_unique") => {
-                has(&[" using users_mobile_number_unique ".to_owned(), " using users_by_number ".to_owned()])
+                ["users_mobile_number_unique", "users_by_number"]
+                    .iter()
+                    .any(|index| has(&[format!(" on {index}"), format!(" using {index}")]))
             }
             (Backend::Postgres, index) => has(&[format!(" on {index} "), format!(" using {index} ")]),
         }

@@ -44,13 +44,13 @@ impl ReadPool {
         Ok(Self { server: Arc::clone(server), pool, timeout, runtime: Handle::current() })
     }
 
-    /// Creates a pool for statements that look up single rows; see [`PostgresServer::index_scan_pool`].
-    pub(crate) fn with_index_scans(
+    /// Creates a pool for look-ups; see [`PostgresServer::pool_of_look_ups`].
+    pub(crate) fn for_look_ups(
         server: &Arc<PostgresServer>,
         connections: usize,
         timeout: Duration,
     ) -> Result<Self, OpenError> {
-        let pool = server.index_scan_pool(connections, timeout)?;
+        let pool = server.pool_of_look_ups(connections, timeout)?;
         Ok(Self { server: Arc::clone(server), pool, timeout, runtime: Handle::current() })
     }
 

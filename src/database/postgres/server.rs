@@ -71,13 +71,18 @@ impl PostgresServer {
         self.pool_for(SessionPurpose::General, connections, timeout)
     }
 
-    /// Creates a pool for statements that look up single rows; see [`SessionPurpose::SingleRows`].
-    pub(crate) fn index_scan_pool(
+    /// Creates a pool for look-ups; see [`SessionPurpose::LookUps`].
+    pub(super) fn pool_of_look_ups(
         self: &Arc<Self>,
         connections: usize,
         timeout: Duration,
     ) -> Result<Pool, OpenError> {
-        self.pool_for(SessionPurpose::SingleRows, connections, timeout)
+        self.pool_for(SessionPurpose::LookUps, connections, timeout)
+    }
+
+    /// Creates the pool of a writer or a command, which has one connection.
+    pub(crate) fn pool_of_writes(self: &Arc<Self>, timeout: Duration) -> Result<Pool, OpenError> {
+        self.pool_for(SessionPurpose::Writes, 1, timeout)
     }
 
     fn pool_for(

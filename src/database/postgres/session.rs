@@ -10,14 +10,17 @@ use crate::database::sql::Name;
 pub(super) enum SessionPurpose {
     /// Any statements.
     General,
-    /// Statements that look up single rows. They use indexes rather than sequential scans.
+    /// The writer, and commands. They use indexes rather than sequential scans.
     ///
     /// The server caches the plan of a prepared statement. A plan that was made while a table was nearly empty would keep
     /// reading all of it while it grows, until the server analyses the table again, a minute later or more.
+    Writes,
+    /// Look-ups of single rows. The same, and the plan is the same whatever the values are. Without being asked, the server
+    /// plans some of them anew each time, which takes several times as long as the read.
     ///
-    /// The plan is the same whatever the values are. Without being asked, the server plans a read of the feed of changes
-    /// anew each time, which takes several times as long as the read.
-    SingleRows,
+    /// That suits no statement whose limit is a parameter and that joins or sorts: it would be planned for a tenth of the
+    /// table.
+    LookUps,
 }
 
 /// Makes the server confirm a commit only when it is durable, whatever is set for the server, the database, the role or
@@ -40,8 +43,11 @@ pub(super) fn statements(purpose: SessionPurpose, timeout: Duration, schema: Opt
         "SET statement_timeout = {millis}; SET lock_timeout = {millis}; \
          SET idle_in_transaction_session_timeout = {idle}; {DURABLE}"
     );
-    if purpose == SessionPurpose::SingleRows {
-        statements.push_str("; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan");
+    if purpose != SessionPurpose::General {
+        statements.push_str("; SET enable_seqscan = off");
+    }
+    if purpose == SessionPurpose::LookUps {
+        statements.push_str("; SET plan_cache_mode = force_generic_plan");
     }
     if let Some(schema) = schema {
         // Temporary tables would come first by default.

@@ -44,14 +44,12 @@ use super::error::Error;
 use super::identity::ReadIndex;
 use super::model::Timestamp;
 use super::query::{Terms, UserQuery};
-use super::store::bitmap_rows::{ChangeScope, ListChange, ListedUserRow, changes_since};
+use super::store::bitmap_rows::{ChangeScope, FEED_ROWS, ListChange, ListedUserRow, changes_since};
 use super::store::changes::{FeedEnd, end};
 use super::store::{Dialect, FromRow, Sql, Store, user_list};
 
 /// How long a list waits for a look at the feed. Then the database answers alone, and the look goes on.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(250);
-/// Rows of the feed that are read at once.
-const ROWS: i64 = 1000;
 /// Fewer changed users than this are applied at once.
 const FEW: usize = 100;
 /// From this many changed users on, the bitmaps are built anew instead.
@@ -302,8 +300,8 @@ impl SharedIndex {
         let Some((begin, history)) = self.position() else { return Ok(()) };
         let mut changes = Changes { end: begin, users: HashMap::new() };
         loop {
-            let rows = read(store, changes_since(changes.end.number, ROWS)).await?;
-            let is_end = i64::try_from(rows.len()).is_ok_and(|rows| rows < ROWS);
+            let rows = read(store, changes_since(store.dialect(), changes.end.number)).await?;
+            let is_end = rows.len() < FEED_ROWS;
             if let Err(why) = changes.take(rows, store.dialect()) {
                 self.drop_index(begin, why);
                 return Ok(());

@@ -2,7 +2,7 @@
 
 use super::changes::FeedEnd;
 use super::users::numbers;
-use crate::database::{DatabaseError, FromRow, Row, Sql};
+use crate::database::{DatabaseError, Dialect, FromRow, Row, Sql};
 
 /// The facts about a user that fit into one number, from the lowest bit on. A list's filter asks for one of them.
 macro_rules! facts {
@@ -153,17 +153,81 @@ impl ListedUserRow {
     }
 }
 
+/// The most rows that [`changes_since`] selects.
+pub(in crate::directory) const FEED_ROWS: usize = 1000;
+
+/// The row of the feed with a number and those after it, each with the user that it names, who is joined by `join`.
+macro_rules! feed {
+    ($join:literal) => {
+        concat!(
+            "SELECT c.id, c.stamp, c.scope, c.user_id, u.id, ",
+            facts!(),
+            ", u.search_key, \
+             (SELECT string_agg(CAST(m.group_id AS TEXT), ',') FROM memberships m WHERE m.user_id = u.id), \
+             (SELECT count(*) FROM tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at IS NULL), \
+             (SELECT max(t.expires_at) FROM tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL) \
+             FROM (SELECT id, stamp, scope, user_id FROM identity_changes WHERE id >= $1 ORDER BY id LIMIT 1000) c ",
+            $join,
+            " ORDER BY c.id"
+        )
+    };
+}
+
 /// Selects the row of the feed with this number, if it still exists, and those after it, each with the user that it names.
 /// One statement sees one state of the database, so a user is at least as new as the row that names them.
-pub(in crate::directory) fn changes_since(number: i64, limit: i64) -> Sql {
-    let sql = Sql::new(concat!(
-        "SELECT c.id, c.stamp, c.scope, c.user_id, u.id, ",
-        facts!(),
-        ", u.search_key, \
-         (SELECT string_agg(CAST(m.group_id AS TEXT), ',') FROM memberships m WHERE m.user_id = u.id), \
-         (SELECT count(*) FROM tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.expires_at IS NULL), \
-         (SELECT max(t.expires_at) FROM tokens t WHERE t.user_id = u.id AND t.revoked_at IS NULL) \
-         FROM identity_changes c LEFT JOIN users u ON u.id = c.user_id WHERE c.id >= $1 ORDER BY c.id LIMIT $2"
-    ));
-    sql.bind(number).bind(limit)
+///
+/// PostgreSQL would plan for a thousand rows, and read all users for them. Usually there is one. `OFFSET 0` makes it look up each
+/// user by the id.
+pub(in crate::directory) fn changes_since(dialect: Dialect, number: i64) -> Sql {
+    let text = match dialect {
+        Dialect::Sqlite => feed!("LEFT JOIN users u ON u.id = c.user_id"),
+        Dialect::Postgres => {
+            feed!("LEFT JOIN LATERAL (SELECT * FROM users WHERE id = c.user_id OFFSET 0) u ON TRUE")
+        }
+    };
+    Sql::new(text).bind(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changes_since;
+    use crate::database::{Dialect, Sql};
+    use crate::directory::store::testing::on_both;
+    use crate::directory::store::{Store, changes};
+
+    /// As many users as make a join that reads all of them look cheap, each with a row in the feed.
+    const FILL: &str = "INSERT INTO users (username, username_key, email_key, first_name, last_name, password, is_active, is_staff, is_admin, \
+           created_at, updated_at, search_key) \
+         SELECT 'user' || i, 'user' || i, '', '', '', '!', TRUE, FALSE, FALSE, 1, 1, '' FROM generate_series(1, 20000) i; \
+         ANALYZE users; ANALYZE identity_changes; SET LOCAL plan_cache_mode = force_generic_plan";
+
+    /// PostgreSQL keeps one plan for a look-up, whatever the number of the row from which it reads on.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_plan_that_is_kept_for_the_feed_reads_no_more_than_its_rows() {
+        on_both(async |settings| {
+            let store = Store::open(&settings).await.unwrap();
+            if store.dialect() == Dialect::Sqlite {
+                return;
+            }
+            let plans = store.write_alone(move |tx| {
+                tx.link().batch(FILL)?;
+                let mut plans = Vec::new();
+                for (sql, explain) in [
+                    (changes_since(Dialect::Postgres, 1), "EXPLAIN EXECUTE look(1)"),
+                    (changes::since(1, 1000), "EXPLAIN EXECUTE look(1, 1000)"),
+                ] {
+                    tx.link().batch(&format!("DEALLOCATE ALL; PREPARE look AS {}", sql.text()))?;
+                    plans.push(tx.all::<String>(&Sql::new(explain))?.join("\n"));
+                }
+                Ok(plans)
+            });
+            for plan in plans.await.unwrap() {
+                assert!(plan.contains("identity_changes_pkey"), "{plan}");
+                for whole in ["Seq Scan", "Sort", "Hash", "Merge"] {
+                    assert!(!plan.contains(whole), "{plan}");
+                }
+            }
+        })
+        .await;
+    }
 }
