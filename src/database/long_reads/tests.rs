@@ -169,7 +169,8 @@ async fn finding_13_an_abandoned_snapshot_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn finding_13_an_abandoned_look_up_holds_nobody_up() {
     on_both(async |options| {
-        let items = open(&patient(options)).await.unwrap();
+        // Half of the connections are for look-ups: one more than are abandoned.
+        let items = open(&ConnectOptions { connections: 6, ..patient(options) }).await.unwrap();
         if items.dialect() == Dialect::Sqlite {
             // It runs on the calling thread, so the caller cannot be dropped meanwhile.
             return;

@@ -44,7 +44,7 @@ fn usual_limit(limit: i64) -> Option<&'static str> {
     USUAL_LIMITS.iter().find(|(usual, _)| *usual == limit).map(|(_, text)| *text)
 }
 
-/// Adds the limit. PostgreSQL plans a statement anew each time if its limit is a parameter: a plan for any limit suits none.
+/// Adds the limit. PostgreSQL keeps no plan of a statement whose limit is a parameter: one for any limit would suit none.
 fn push_limit(sql: &mut Sql, limit: i64) {
     match usual_limit(limit) {
         Some(text) => sql.push(text),

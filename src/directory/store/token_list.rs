@@ -81,8 +81,7 @@ impl FromRow for NotedToken {
     }
 }
 
-/// The most tokens of each sort that [`of_note`] selects. The number is part of the statement: for a parameter, PostgreSQL would
-/// plan it anew each time, which takes longer than running it.
+/// The most tokens of each sort that [`of_note`] selects. The number is part of the statement, so that PostgreSQL plans for it.
 pub const NOTED_MAX: usize = 5;
 
 /// Selects tokens that end in the range of time `ending`, the first one first, and tokens that were made before `unused` and

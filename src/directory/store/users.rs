@@ -180,7 +180,7 @@ pub(in crate::directory) fn with_permission(
     sql.bind(permission).bind(after.map_or(0, UserId::get)).bind(i64::from(limit))
 }
 
-/// The most users that [`seen_since`] selects. The number is part of the statement, so that PostgreSQL keeps its plan.
+/// The most users that [`seen_since`] selects. The number is part of the statement, so that PostgreSQL plans for it.
 pub const SEEN_MAX: usize = 7;
 
 /// Selects the users who were seen since a time, the latest first, at most [`SEEN_MAX`].
