@@ -158,7 +158,10 @@ class Browser:
             fail(f"{path}: {head.decode()}")
         left = int(re.search(rb"(?i)content-length: (\d+)", head).group(1)) - len(body)
         while left > 0:
-            left -= len(self.socket.recv(1 << 16))
+            more = self.socket.recv(1 << 16)
+            if not more:
+                fail(f"{path}: the server closed the connection")
+            left -= len(more)
 
     def next(self, page, path):
         """The address of the next page of a list."""
