@@ -119,7 +119,8 @@ code_settings! {
     /// How many database connections the server keeps: PostgreSQL connections, or SQLite readers.
     ///
     /// At most half of them serve lists, counts and pages of the audit trail; more of these requests wait. On PostgreSQL, the
-    /// others serve only look-ups, and there are a few extra connections for work that must not wait.
+    /// others serve look-ups, and at most half of these also the first pages of lists without filters, which take as short.
+    /// There are a few extra connections for work that must not wait.
     Serve database_connections: Number<1, 1000> = "8";
 
     /// How long a request waits for the database. After that, the response is status 503.

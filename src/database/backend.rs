@@ -73,7 +73,7 @@ impl ConnectOptions {
 pub(crate) enum Backend {
     /// Lists have readers of their own, so that each number can be limited separately.
     Sqlite { readers: Arc<Readers>, list_readers: Arc<Readers>, directory: PathBuf, timeout: Duration },
-    /// `points` is for look-ups, which never wait for a list. `priority` is for reads that every request waits for. `long` is
+    /// `points` is for look-ups; at most half of it may read short lists with one plan. `priority` is for reads that every request waits for. `long` is
     /// for snapshots, which may keep their connections for hours.
     Postgres {
         server: Arc<PostgresServer>,
@@ -105,8 +105,7 @@ impl Backend {
                 let server = Arc::new(PostgresServer::new(url)?);
                 server.watch_hosts();
                 let lists = ReadPool::new(&server, max_lists(connections), timeout)?;
-                let looks = connections.saturating_sub(max_lists(connections)).max(1);
-                let points = ReadPool::for_look_ups(&server, looks, timeout)?;
+                let points = ReadPool::for_look_ups(&server, look_ups(connections), timeout)?;
                 let priority =
                     ReadPool::for_look_ups(&server, PRIORITY_CONNECTIONS, timeout.min(PRIORITY_TIMEOUT))?;
                 let long = server.pool(MAX_SNAPSHOTS, LONG_READ_TIMEOUT)?;
@@ -187,6 +186,11 @@ impl Backend {
 /// Returns how many lists, counts and pages may run at once.
 pub(super) fn max_lists(connections: usize) -> usize {
     (connections / 2).max(1)
+}
+
+/// Returns how many of PostgreSQL's connections are for look-ups.
+pub(super) fn look_ups(connections: usize) -> usize {
+    connections.saturating_sub(max_lists(connections)).max(1)
 }
 
 /// Opens a connection to a database that contains this program's schema.

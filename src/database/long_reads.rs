@@ -45,6 +45,11 @@ impl LongReads {
         }
     }
 
+    /// Returns a permit if there is one now.
+    pub(crate) fn try_acquire(&self) -> Option<ReadPermit> {
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
     /// Returns how many more reads could begin now.
     #[cfg(test)]
     pub(crate) fn available(&self) -> usize {

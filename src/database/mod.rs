@@ -64,6 +64,8 @@ pub(crate) struct Database<E> {
     writer: Writer,
     /// Limits lists, counts and pages.
     lists: LongReads,
+    /// Limits lists with one plan, which PostgreSQL reads on the connections of look-ups.
+    short_lists: LongReads,
     /// Limits reads of the complete database: exports, checks, backups.
     snapshots: LongReads,
     /// Counts the jobs submitted to the writer.
@@ -142,6 +144,7 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
             backend,
             writer,
             lists: LongReads::new(backend::max_lists(options.connections)),
+            short_lists: LongReads::new(backend::look_ups(options.connections) / 2),
             snapshots: LongReads::new(MAX_SNAPSHOTS),
             writes: Counter::default(),
             reads: Counter::default(),
@@ -153,6 +156,12 @@ impl<E: From<DatabaseError> + Send + 'static> Database<E> {
     /// stops when the caller drops the future or when the time is up.
     pub(crate) async fn all<T: FromRow>(&self, sql: Sql) -> Result<Vec<T>, E> {
         self.reads.inc();
+        if let Backend::Postgres { points, .. } = &self.backend
+            && sql.has_one_plan()
+            && let Some(permit) = self.short_lists.try_acquire()
+        {
+            return Ok(points.read_long(&sql, permit).await?);
+        }
         let permit = self.lists.acquire(self.timeout()).await?;
         match &self.backend {
             Backend::Sqlite { list_readers, timeout, .. } => {

@@ -57,31 +57,47 @@ impl Name {
     }
 }
 
+/// What a database keeps of a statement for the next time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preparation {
+    Nothing,
+    /// The prepared statement. PostgreSQL may still plan it for the values of each run.
+    Statement,
+    /// The prepared statement and its plan.
+    Plan,
+}
+
 /// A statement with its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Sql {
     text: Cow<'static, str>,
     args: Vec<Value>,
-    composed: bool,
+    kept: Preparation,
 }
 
 impl Sql {
     /// Creates a complete statement. Add its parameters with [`Sql::bind`] in the order of their numbers.
     pub(crate) fn new(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), args: Vec::new(), composed: false }
+        Self { text: Cow::Borrowed(text), args: Vec::new(), kept: Preparation::Statement }
     }
 
     /// Begins a statement that is composed from a caller's choices. It is not kept prepared because it has too many
     /// forms: on PostgreSQL they would fill the server's memory, on SQLite they would evict all others from the cache.
     pub(crate) fn composed(text: &'static str) -> Self {
-        Self { composed: true, ..Self::new(text) }
+        Self { kept: Preparation::Nothing, ..Self::new(text) }
     }
 
-    /// Keeps a composed statement prepared after all. For statements that have few forms, and whose best plan is the same
-    /// whatever the values are.
-    pub(crate) fn kept(mut self) -> Self {
-        self.composed = false;
+    /// Keeps the statement prepared with one plan. For statements that have few forms, whose best plan is the same whatever
+    /// the values are, and that take no longer than a few look-ups. Their limits are part of the text: PostgreSQL would plan a
+    /// parameter as a tenth of the table.
+    pub(crate) fn with_one_plan(mut self) -> Self {
+        self.kept = Preparation::Plan;
         self
+    }
+
+    /// Returns whether the statement has one plan; see [`Sql::with_one_plan`].
+    pub(crate) fn has_one_plan(&self) -> bool {
+        self.kept == Preparation::Plan
     }
 
     /// Puts `text` in front of the statement. It must not contain parameters.
@@ -92,7 +108,7 @@ impl Sql {
 
     /// Returns whether the statement is composed; see [`Sql::composed`].
     pub(crate) fn is_composed(&self) -> bool {
-        self.composed
+        self.kept == Preparation::Nothing
     }
 
     /// Adds the value of the next parameter.

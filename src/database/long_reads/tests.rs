@@ -185,3 +185,32 @@ async fn finding_13_an_abandoned_look_up_holds_nobody_up() {
     })
     .await;
 }
+
+/// On PostgreSQL, lists with one plan take half of the connections of look-ups. Others wait for those of lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_with_one_plan_leave_connections_to_look_ups() {
+    on_both(async |options| {
+        let items = open(&ConnectOptions { connections: 8, ..patient(options) }).await.unwrap();
+        if items.dialect() == Dialect::Sqlite {
+            return;
+        }
+        let endless = || items.all::<i64>(endless(Dialect::Postgres).with_one_plan());
+        let mut readings = Box::pin(futures_util::future::join_all((0..20).map(|_| endless())));
+        let begun = until("all permits are taken", async || running(&items).await == 4 + 2);
+        tokio::select! {
+            _ = &mut readings => panic!("an endless read ended"),
+            () = begun => {}
+        }
+        assert_eq!((items.lists.available(), items.short_lists.available()), (0, 0));
+        let found = futures_util::future::join_all((0..20).map(|_| items.first::<i64>(count())));
+        assert!(found.await.into_iter().all(|found| found.unwrap() == Some(0)));
+        drop(readings);
+        until("the permits are released", async || {
+            items.lists.available() == 4 && items.short_lists.available() == 2
+        })
+        .await;
+        let counted: Vec<i64> = items.all(count().with_one_plan()).await.unwrap();
+        assert_eq!(counted, [0]);
+    })
+    .await;
+}

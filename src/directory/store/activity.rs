@@ -22,6 +22,7 @@ pub(in crate::directory) fn since(span: ActivitySpan, start: i64) -> Sql {
     Sql::new("SELECT starts_at, kind, count FROM activity WHERE span = $1 AND starts_at >= $2")
         .bind(span.as_str())
         .bind(start)
+        .with_one_plan()
 }
 
 /// A version, and how many servers of it are on this database.

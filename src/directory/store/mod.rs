@@ -11,6 +11,8 @@ mod constraints;
 pub(super) mod migrations;
 #[cfg(test)]
 pub(super) mod testing;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub(super) mod activity;

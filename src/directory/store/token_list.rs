@@ -86,6 +86,9 @@ pub const NOTED_MAX: usize = 5;
 
 /// Selects tokens that end in the range of time `ending`, the first one first, and tokens that were made before `unused` and
 /// never used, the oldest first: at most [`NOTED_MAX`] of each, and none of one user.
+///
+/// PostgreSQL would read all sign-ins that end in the range if the range and the order did not fit the index of lasting tokens
+/// alone. So the end of the range is checked afterwards, and the time of revocation, which is always null, is in the order.
 pub(in crate::directory) fn of_note(
     ending: (Timestamp, Timestamp),
     unused: Timestamp,
@@ -96,8 +99,8 @@ pub(in crate::directory) fn of_note(
         row!(),
         " AS owner FROM tokens t WHERE ",
         lasting!(),
-        " AND t.expires_at IS NOT NULL AND t.expires_at > $1 AND t.expires_at <= $2 AND t.user_id <> $4 \
-         ORDER BY t.expires_at, t.id LIMIT 5) AS ending \
+        " AND t.expires_at IS NOT NULL AND t.expires_at > $1 AND t.user_id <> $4 \
+         ORDER BY t.revoked_at, t.expires_at, t.id LIMIT 5) AS ending WHERE expires_at <= $2 \
          UNION ALL SELECT * FROM (SELECT CAST(0 AS BIGINT) AS is_ending, ",
         row!(),
         " AS owner FROM tokens t WHERE ",
@@ -109,17 +112,20 @@ pub(in crate::directory) fn of_note(
     .bind(ending.1)
     .bind(unused)
     .bind(hidden.map_or(0, UserId::get))
+    .with_one_plan()
 }
 
 /// Selects the tokens of a page, and one more if there is one.
 pub(in crate::directory) fn page(query: &TokenQuery, now: Timestamp) -> Sql {
     let sql = paging::page(&SHAPE, query, |sql, filters| narrow(sql, filters, now));
-    if has_few_forms(&query.filters) && paging::is_usual(query) { sql.kept() } else { sql }
+    if has_few_forms(&query.filters) && paging::is_usual(query) { sql.with_one_plan() } else { sql }
 }
 
 /// Whether there are no filters, or only those that the page of a user has.
 fn has_few_forms(filters: &TokenFilters) -> bool {
     let &TokenFilters { user, not_of, state, idle, .. } = filters;
+    // Among the tokens of all, those in a state may be few and far between.
+    let state = state.filter(|_| user.is_some());
     *filters == TokenFilters { user, not_of, state, idle, ..TokenFilters::default() }
 }
 

@@ -93,7 +93,7 @@ pub(in crate::directory) fn page_by(
     let shape = if dialect == Dialect::Sqlite && is_named { &AMONG } else { &SHAPE };
     let sql = paging::page(shape, query, |sql, _| narrow_by(sql, dialect, query, now, reading));
     let is_everyone = query.filters == UserFilters::default() && query.terms.iter().next().is_none();
-    if is_everyone && paging::is_usual(query) { sql.kept() } else { sql }
+    if is_everyone && paging::is_usual(query) { sql.with_one_plan() } else { sql }
 }
 
 /// Counts the users that pass the filters, in the given way.

@@ -191,6 +191,7 @@ pub(in crate::directory) fn seen_since(since: Timestamp) -> Sql {
         " FROM users u WHERE u.last_seen_at >= $1 ORDER BY u.last_seen_at DESC, u.id DESC LIMIT 7"
     ))
     .bind(since)
+    .with_one_plan()
 }
 
 /// Selects the users of these ids, of which there is at least one, ordered by id.
