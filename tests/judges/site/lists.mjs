@@ -10,7 +10,7 @@ export async function judge(person) {
     const before = await page.evaluate(() => { document.querySelector("#list").dataset.before = "yes"; document.querySelector("#say").textContent = ""; return location.href; });
     await act();
     await page.waitForFunction(() => !document.querySelector("#list").dataset.before);
-    await page.waitForFunction(() => document.querySelector("#say").textContent !== "");
+    await page.waitForFunction(() => document.querySelector("#say").textContent !== "").catch(() => check(false, "nothing was announced"));
     return before;
   };
   const state = () => page.evaluate(() => ({

@@ -21,7 +21,7 @@ export const PLANTS = {
   "a handler fires": { judge: "payloads", says: /the hook fired/, headers: ({ "content-security-policy": _, ...kept }) => kept, ...page("&#60;img src=x onerror=hook(2)&#62;", "<img src=x onerror=hook(2)>") },
   "the focus is invisible": { judge: "keyboard", says: /is not visible/, ...css(":focus-visible, :focus { outline: 0 !important; }") },
   "a key acts in fields": { judge: "keyboard", says: /single keys act|keyboard:/, ...js("input:not([type=checkbox]), select, textarea", "nothing") },
-  "a list is not announced": { judge: "lists", says: /lists/, ...js("say(fresh.dataset.said)", "say('')") },
+  "a list is not announced": { judge: "lists", says: /nothing was announced/, ...js("say(fresh.dataset.said)", "say('')") },
   "the address does not follow": { judge: "lists", says: /the (second page|address) is/, ...js("history.pushState({ list: true }, \"\", url)", "0") },
   "the focus is lost": { judge: "lists", says: /the focus is on BODY/, ...js("fresh.focus();", "") },
   "buttons cover each other": { judge: "axe", says: /layout .* covers/, ...css(".btn { margin-right: -2rem; }") },
