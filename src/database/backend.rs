@@ -73,8 +73,8 @@ impl ConnectOptions {
 pub(crate) enum Backend {
     /// Lists have readers of their own, so that each number can be limited separately.
     Sqlite { readers: Arc<Readers>, list_readers: Arc<Readers>, directory: PathBuf, timeout: Duration },
-    /// `points` is for look-ups; at most half of it may read short lists with one plan. `priority` is for reads that every request waits for. `long` is
-    /// for snapshots, which may keep their connections for hours.
+    /// `points` is for look-ups; at most half of it may read short lists with one plan. `priority` is for reads that every
+    /// request waits for. `long` is for snapshots, which may keep their connections for hours.
     Postgres {
         server: Arc<PostgresServer>,
         lists: ReadPool,

@@ -26,6 +26,8 @@ pub(crate) use self::message::{ServerMessage, is_refused_option, is_tls};
 pub(crate) use self::read_pool::ReadPool;
 pub(crate) use self::rights::{Work, explain, missing_grant};
 pub(crate) use self::server::PostgresServer;
+#[cfg(test)]
+pub(crate) use self::session::ONE_PLAN;
 use super::error::{DatabaseError, of_postgres_commit};
 use super::read_ahead::FirstRead;
 use super::row::{FromRow, Row};

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 
 use super::migrate::Migration;
+pub(crate) use super::postgres::ONE_PLAN;
 use super::{
     BeforeCommit, ConnectOptions, Database, DatabaseError, Link, Location, OpenError, OtherTables, Sql,
     create,

@@ -31,6 +31,13 @@ pub(super) enum SessionPurpose {
 const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', \
      coalesce(nullif(pg_catalog.current_setting('synchronous_commit'), 'off'), 'on'), false)";
 
+/// Plans each prepared statement once, and reads along an index in the order that the statement asks for.
+///
+/// A plan that knows nothing of the values is for a third of a table that is beyond some time. To read that many rows, the
+/// server would first gather their places from the index or start workers, although a limit ends the read after a few rows.
+pub(crate) const ONE_PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_bitmapscan = off; \
+     SET max_parallel_workers_per_gather = 0";
+
 /// Returns the statements that begin a session.
 ///
 /// They limit time on the server. The server aborts a statement when this program stops waiting for it, so that an
@@ -47,7 +54,8 @@ pub(super) fn statements(purpose: SessionPurpose, timeout: Duration, schema: Opt
         statements.push_str("; SET enable_seqscan = off");
     }
     if purpose == SessionPurpose::LookUps {
-        statements.push_str("; SET plan_cache_mode = force_generic_plan");
+        statements.push_str("; ");
+        statements.push_str(ONE_PLAN);
     }
     if let Some(schema) = schema {
         // Temporary tables would come first by default.
